@@ -1,0 +1,147 @@
+//! Every size, count and period, with its unit and reason. First what the classic wire fixes, then tuning.
+
+use std::time::Duration;
+
+// --- fixed by the classic wire: other values would not be understood by the original's nodes ---
+
+/// Digits of a token.
+pub const TOKEN_DIGITS: usize = 12;
+/// Largest datagram, bytes; the original reads no more.
+pub const MAX_DATAGRAM: usize = 1024;
+/// Lowest and highest port that a door may open, as the original draws them.
+pub const DOOR_PORTS: std::ops::RangeInclusive<u16> = 30_000..=60_000;
+/// Lowest port accepted from another node: below are the system's own services.
+pub const LOWEST_PORT: u16 = 1024;
+/// Largest file, bytes, that may end without a line break and still be whole: the original cannot send
+/// more than this in one piece, and our own files always end with a line break.
+pub const UNTERMINATED_FILE: u64 = 64 * 1024;
+
+// --- rows and files ---
+
+/// Longest row, bytes. A long description in a three-byte script fits; a runaway quote does not.
+pub const MAX_ROW: usize = 4096;
+/// Most lines that one quoted field may run over.
+pub const MAX_ROW_LINES: usize = 16;
+/// Most rows of people in one database: twice the people of all camps, and what 1 GB of memory can hold.
+pub const MAX_PEOPLE: usize = 2_000_000;
+/// Most rows in each of the other sections.
+pub const MAX_OTHER_ROWS: usize = 2_000_000;
+/// Largest database file read or received, bytes.
+pub const MAX_FILE: u64 = 512 * 1024 * 1024;
+/// Largest peers file, bytes.
+pub const MAX_PEERS_FILE: u64 = 1024 * 1024;
+/// Most peers in one network.
+pub const MAX_PEERS: usize = 999;
+/// Longest name of an organisation or network, bytes.
+pub const MAX_NAME: usize = 120;
+/// Rows merged under one hold of the database lock: well under a millisecond of work.
+pub const MERGE_BATCH: usize = 256;
+
+// --- knocking ---
+
+/// How long half a knock waits for its other half.
+pub const HALF_KNOCK: Duration = Duration::from_secs(2);
+/// After this long without its own, a token takes the only purpose from the same IP address: a sender that
+/// uses a socket for each datagram pauses a tenth of a second between them.
+pub const LOOSE_PAIRING: Duration = Duration::from_millis(300);
+/// Half knocks kept of one trusted peer, and of all strangers together.
+pub const HALF_KNOCKS: usize = 16;
+/// Purposes and refreshes kept of strangers, all together.
+pub const ORPHANS: usize = 64;
+/// Pause between the token and the purpose datagram, so that a network does not swap them. The original
+/// sleeps 0.1 s, which neither side needs.
+pub const PURPOSE_PAUSE: Duration = Duration::from_millis(1);
+/// When a knock is sent again, measured from its start.
+pub const KNOCK_AGAIN: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(700),
+    Duration::from_millis(1300),
+    Duration::from_millis(2000),
+];
+/// What a peer that does not answer may cost.
+pub const KNOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// Receive buffer of the listener, bytes: room for true knocks while a flood is being dropped.
+pub const LISTENER_BUFFER: usize = 4 * 1024 * 1024;
+
+// --- sessions ---
+
+/// How long a door stays open for the peer that knocked.
+pub const DOOR_OPEN: Duration = Duration::from_secs(5);
+/// Strangers that a door turns away before it closes.
+pub const DOOR_STRANGERS: usize = 16;
+/// Sessions in all: each has a thread of 256 KiB stack and a socket or two.
+pub const MAX_SESSIONS: usize = 256;
+/// Sessions of one peer.
+pub const MAX_PEER_SESSIONS: usize = 32;
+/// Refreshes being answered, in all and for one address.
+pub const MAX_REFRESHES: usize = 32;
+/// Refreshes being answered for one address.
+pub const MAX_SOURCE_REFRESHES: usize = 8;
+/// The first bytes of a session have to come within this time.
+pub const FIRST_BYTE: Duration = Duration::from_secs(10);
+/// How long a text session may be silent: a person is thinking, or gone.
+pub const TEXT_SILENCE: Duration = Duration::from_secs(600);
+/// How long a file session may be silent.
+pub const FILE_SILENCE: Duration = Duration::from_secs(10);
+/// A file session that has lasted this long must keep up `SLOWEST_FILE`.
+pub const FILE_GRACE: Duration = Duration::from_secs(20);
+/// Slowest average of a file session after its grace, bytes per second: a poor radio link is faster, a
+/// peer that sends a byte per second is not.
+pub const SLOWEST_FILE: u64 = 512;
+/// Most bytes of one text session.
+pub const MAX_TEXT: usize = 256 * 1024;
+/// Longest piece of text shown as one message, bytes.
+pub const TEXT_CHUNK: usize = 1024;
+/// Most messages of one text session.
+pub const MAX_MESSAGES: usize = 1000;
+/// How long an alarm whose text may go on is held before it is shown with what has come.
+pub const ALARM_HOLD: Duration = Duration::from_millis(100);
+/// Longest line that a person may type, and longest text of an alarm, bytes: it fits one packet.
+pub const MAX_TYPED: usize = 1000;
+/// How long the end of a text session waits for the other side to close.
+pub const TEXT_CLOSE: Duration = Duration::from_secs(1);
+/// How long the sender of a file waits for the receiver to have stored it.
+pub const FILE_CLOSE: Duration = Duration::from_secs(30);
+/// How long the receiver of a file waits for its own disk before it closes.
+pub const STORE_WAIT: Duration = Duration::from_secs(20);
+/// Longest time that any thread blocks before it looks at the stop flag.
+pub const SLICE: Duration = Duration::from_millis(200);
+/// Send and read buffer, bytes.
+pub const BUFFER: usize = 64 * 1024;
+
+// --- telling all peers ---
+
+/// Peers dialled at the same time for one broadcast.
+pub const MAX_DIALS: usize = 64;
+/// Broadcasts that may wait for the one that runs; more are the same as these.
+pub const BROADCAST_QUEUE: usize = 64;
+/// Alarms being sent at the same time.
+pub const MAX_ALARMS: usize = 8;
+/// A peer that missed a change is tried again after this time, then twice, four times as long …
+pub const RETRY_FIRST: Duration = Duration::from_secs(10);
+/// … up to this.
+pub const RETRY_LAST: Duration = Duration::from_secs(300);
+
+// --- refresh, tier 2 ---
+
+/// Tries of a refresh for each tier-1 node known.
+pub const REFRESH_TRIES: usize = 3;
+/// How long a tier-2 node waits for one tier-1 node to connect.
+pub const REFRESH_PATIENCE: Duration = Duration::from_millis(1500);
+/// When a refresh is asked for again within one try.
+pub const REFRESH_AGAIN: Duration = Duration::from_millis(500);
+/// Refreshes that one address may ask for at once, and how many come back each second.
+pub const REFRESH_BURST: f64 = 20.0;
+/// Refreshes given back to an address each second.
+pub const REFRESH_RATE: f64 = 2.0;
+/// Addresses whose refreshes are counted; the oldest is forgotten first.
+pub const REFRESH_SOURCES: usize = 1024;
+/// How long a tier-1 node tries to reach the tier-2 node that asked.
+pub const REFRESH_CONNECT: Duration = Duration::from_secs(2);
+
+// --- the screen ---
+
+/// Lines waiting for the screen. Beyond it messages of peers are counted instead of shown.
+pub const SCREEN_QUEUE: usize = 1024;
+/// Widest a column is shown, in terminal columns, before it is cut with `…`.
+pub const MAX_COLUMN: usize = 40;

@@ -1,0 +1,21 @@
+//! Model: what a node knows and how it decides, as plain values.
+//!
+//! Nothing here opens a socket or a file, starts a thread, takes a lock or asks for the time: bytes and
+//! instants come in, values and decisions go out. So all of it can be tested in memory.
+
+pub mod align;
+pub mod classic;
+pub mod fields;
+pub mod ids;
+pub mod limits;
+pub mod pairing;
+pub mod public;
+pub mod reader;
+pub mod record;
+pub mod records;
+pub mod row;
+pub mod secret;
+pub mod section;
+pub mod shown;
+pub mod text_session;
+pub mod writer;

@@ -1,0 +1,41 @@
+//! What tier 2 may see: chosen column by column, so that a new column is withheld until it is named here.
+
+use crate::model::row::Row;
+use crate::model::section::PUBLIC;
+
+/// Digits in a run from which on it could be an Id that somebody typed into the wrong column.
+const LONG_NUMBER: usize = 12;
+
+/// The public row of a row of `People`: name, appearance, last seen and status; never the Id, also not
+/// where it was typed into one of these.
+pub fn public(person: &Row) -> Row {
+    let fields: Vec<_> = person.fields().take(PUBLIC.len()).map(|field| withhold(&field)).collect();
+    Row::new(&fields)
+}
+
+fn withhold(field: &str) -> String {
+    let mut open = String::with_capacity(field.len());
+    let mut rest = field;
+    while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let length = from.bytes().take_while(u8::is_ascii_digit).count();
+        let (digits, after) = from.split_at(length);
+        open.push_str(before);
+        open.push_str(if length < LONG_NUMBER { digits } else { "(number withheld)" });
+        rest = after;
+    }
+    open.push_str(rest);
+    open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_never_leaves_also_from_a_wrong_column() {
+        let row = Row::new(&["Nur", "scar, Id 482915736620194857", "12/8/24", "missing", "482915736620194857"]);
+        assert_eq!(public(&row).line(), "Nur, \"scar, Id (number withheld)\", 12/8/24, missing");
+        assert_eq!(public(&Row::new(&["a", "", "", "", "12"])).line(), "a, , ,");
+    }
+}
