@@ -1,5 +1,19 @@
 //! reunite: records missing and found people, peer to peer, where there is no centre to rely on.
+//!
+//! ```text
+//!   UDP                                        TCP, a port for each session
+//! datagram --> knock --> admission --> door --> session --> database --> saver --> DATABASEx.txt
+//!                |                                             ^  |
+//!                |                                       menu -+  +--(bounded channel)--> broadcast --> dial
+//!                +--> replies: the ports that peers answer to our own knocks ----------------------------^
+//! ```
+//!
+//! The layers, lowest first; a module uses only its own layer and those before it, and nothing in a circle:
+//! [`base`] errors, threads, limited places; [`model`] pure values and decisions; [`store`] the disk;
+//! [`net`] sockets; [`shell`] what a person sees. `shell::node` puts it all together.
 
 pub mod base;
 pub mod model;
 pub mod store;
+pub mod net;
+pub mod shell;

@@ -4,6 +4,7 @@
 //! instants come in, values and decisions go out. So all of it can be tested in memory.
 
 pub mod align;
+pub mod bucket;
 pub mod classic;
 pub mod fields;
 pub mod ids;

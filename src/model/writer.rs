@@ -15,7 +15,7 @@ pub struct Snapshot {
 }
 
 /// Writes the whole file. `People` is always there, the other sections when they hold something.
-pub fn write_all(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
+pub fn write_all(snapshot: &Snapshot, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     let mut first = true;
     for (section, rows) in Section::ALL.into_iter().zip(&snapshot.rows) {
         let mut kept = snapshot.kept.iter().filter(|kept| kept.section == Some(section)).peekable();
@@ -42,22 +42,22 @@ pub fn write_all(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// Writes what travels in the classic dialect: people and nothing else.
-pub fn write_people(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+pub fn write_people(rows: &[Row], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     write_header(Section::People.title(), Section::People.columns(), out)?;
     write_rows(rows, out)
 }
 
 /// Writes a tier-2 copy; `rows` are public rows.
-pub fn write_public(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+pub fn write_public(rows: &[Row], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     write_header(Section::People.title(), &PUBLIC, out)?;
     write_rows(rows, out)
 }
 
-fn write_header(title: &str, columns: &[&str], out: &mut impl Write) -> io::Result<()> {
+fn write_header(title: &str, columns: &[&str], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     writeln!(out, "{title}:\n{}\n", columns.join(", "))
 }
 
-fn write_rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
+fn write_rows(rows: &[Row], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     for row in rows {
         out.write_all(row.line().as_bytes())?;
         out.write_all(b"\n")?;
@@ -65,7 +65,7 @@ fn write_rows(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn write_kept(kept: &Kept, out: &mut impl Write) -> io::Result<()> {
+fn write_kept(kept: &Kept, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     // No field with an open quote runs over an empty line: it keeps this line from swallowing the next,
     // or from being swallowed.
     if kept.bytes.contains(&b'"') {

@@ -79,7 +79,7 @@ impl Database {
             loaded.doubled = read_into(path, &mut records)?;
         } else {
             let empty = Snapshot::default();
-            files::replace(path, |out| write_all(&empty, &mut &mut *out))?;
+            files::replace(path, |out| write_all(&empty, out))?;
             loaded.made = true;
         }
         loaded.rows = [Section::People, Section::Vaccinations, Section::Camps]
@@ -184,7 +184,7 @@ impl Database {
             let state = lock(&self.0.state);
             (state.records.snapshot(), state.generation)
         };
-        let done = files::replace(path, |out| write_all(&snapshot, &mut &mut *out));
+        let done = files::replace(path, |out| write_all(&snapshot, out));
         let mut state = lock(&self.0.state);
         match done {
             Ok(()) => {

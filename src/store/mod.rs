@@ -3,3 +3,4 @@
 pub mod database;
 pub mod files;
 pub mod peer_book;
+pub mod token_file;

@@ -166,6 +166,14 @@ impl PeerBook {
         owner
     }
 
+    /// The same peers without their tokens: all that a screen needs.
+    pub fn names(&self) -> Self {
+        let name = |peer: &Peer| {
+            Peer::new(peer.number, peer.organisation.clone(), peer.address, None)
+        };
+        Self { network: self.network.clone(), peers: self.peers.iter().map(name).collect() }
+    }
+
     /// Writes the book as a peers file, with its tokens or, for tier 2, without.
     pub fn to_json(&self, with_tokens: bool) -> String {
         let peers: Vec<_> = self.peers.iter().map(|peer| entry(peer, with_tokens)).collect();

@@ -1,0 +1,96 @@
+//! A call: one text session to one peer, in a thread of its own, so that typing never waits for a link.
+
+use crate::base::clock::Deadline;
+use crate::base::error::Result;
+use crate::model::classic::{Purpose, QUIT};
+use crate::model::ids::PeerNumber;
+use crate::model::limits::{SLICE, TEXT_CLOSE};
+use crate::net::context::Context;
+use crate::net::dial::{dial, outcome_of};
+use crate::net::notice::{Notice, Outcome, Sent};
+use crate::net::wire::Wire;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Lines typed and not yet sent.
+const QUEUE: usize = 64;
+/// Shortest time between two sends, so that the other side reads them as two messages.
+const BETWEEN: Duration = Duration::from_millis(30);
+
+/// A call that goes on; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Call(SyncSender<String>);
+
+impl Call {
+    /// Begins a call to the peer `number`.
+    pub fn begin(context: &Arc<Context>, number: PeerNumber) -> Result<Self> {
+        let (lines, typed) = sync_channel(QUEUE);
+        let (caller, work) = (Arc::clone(context), context.work.clone());
+        context.crew.spawn("call", move || {
+            run(&caller, number, &typed);
+            drop(work);
+            Ok(())
+        })?;
+        Ok(Self(lines))
+    }
+
+    /// Sends a line. Returns false when too many wait already, or the call has failed.
+    pub fn say(&self, line: String) -> bool {
+        self.0.try_send(line).is_ok()
+    }
+}
+
+/// The line that is on its way: wire, and when it was last written to.
+struct Line {
+    wire: Wire,
+    last: Option<Instant>,
+}
+
+impl Line {
+    fn send(&mut self, text: &str) -> Result<()> {
+        if let Some(wait) = self.last.and_then(|last| BETWEEN.checked_sub(last.elapsed())) {
+            std::thread::sleep(wait);
+        }
+        self.wire.write_all(text.as_bytes(), TEXT_CLOSE)?;
+        self.last = Some(Instant::now());
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<()> {
+        self.send(QUIT)?;
+        self.wire.finish()?;
+        self.wire.wait_closed(Deadline::after(TEXT_CLOSE))
+    }
+}
+
+fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
+    let Some(peer) = context.book.peer(number) else { return };
+    let mut line = dial(context, peer, Purpose::Text).map(|wire| Line { wire, last: None });
+    let (mut sent, mut unsent) = (0, Vec::new());
+    loop {
+        match typed.recv_timeout(SLICE) {
+            Ok(text) => match line.as_mut().map(|line| line.send(&text)) {
+                Ok(Ok(())) => sent += 1,
+                Ok(Err(error)) => {
+                    line = Err(error);
+                    unsent.push(text);
+                }
+                Err(_) => unsent.push(text),
+            },
+            Err(RecvTimeoutError::Timeout) if context.stop.is_set() => break,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if line.is_err() && unsent.len() >= QUEUE {
+            break;
+        }
+    }
+    let outcome = match line.and_then(Line::end) {
+        Ok(()) => Outcome::Delivered,
+        Err(_) if unsent.is_empty() && sent > 0 => Outcome::Unconfirmed,
+        Err(error) => outcome_of(error),
+    };
+    let what = Sent::Messages { sent, unsent };
+    context.notices.tell(Notice::Delivered { what, outcomes: vec![(number, outcome)] });
+}

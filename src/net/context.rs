@@ -1,0 +1,76 @@
+//! What all threads of a tier-1 node share.
+
+use crate::base::threads::{Crew, Stop};
+use crate::model::ids::PeerNumber;
+use crate::net::admission::Admissions;
+use crate::net::monitor::Monitor;
+use crate::net::notice::Notices;
+use crate::net::replies::Replies;
+use crate::store::database::Database;
+use crate::store::peer_book::PeerBook;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+/// A tier-1 node, as its threads see it.
+#[derive(Debug)]
+pub struct Context {
+    /// The number of this node.
+    pub me: PeerNumber,
+    /// Who belongs to the network.
+    pub book: PeerBook,
+    /// The records.
+    pub database: Database,
+    /// Where the person is told.
+    pub notices: Notices,
+    /// Ends everything.
+    pub stop: Stop,
+    /// The listener's socket; port replies leave from it.
+    pub socket: UdpSocket,
+    /// Knocks admitted and doors waiting.
+    pub admissions: Admissions,
+    /// Knocks of our own that wait for their answer.
+    pub replies: Replies,
+    /// Signs of life.
+    pub monitor: Monitor,
+    /// Threads of sessions and deliveries.
+    pub crew: Crew,
+    /// Where changes are told that peers may not have yet.
+    pub orders: SyncSender<Order>,
+    /// What a person asked for and is still under way.
+    pub work: Work,
+}
+
+/// A share in what is under way: as long as one lives besides the node's own, there is work to wait for.
+#[derive(Clone, Debug, Default)]
+pub struct Work(Arc<()>);
+
+impl Work {
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+}
+
+/// What the broadcast thread is told.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Bring the database to all peers now.
+    ToAll(Work),
+    /// Rows came in from this peer: the others may lack them.
+    Applied(PeerNumber),
+    /// This peer has all that we have.
+    Current(PeerNumber),
+    /// This peer missed what was sent to it.
+    Missed(PeerNumber),
+}
+
+impl Context {
+    /// Tells the broadcast thread. When its queue is full there is enough to do: the next order or retry
+    /// sends the whole database anyway.
+    pub fn order(&self, order: Order) {
+        if self.orders.try_send(order).is_err() {
+            log::debug!("the broadcast queue is full");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Reaches a peer: knocks at its listener, waits for the port, connects.
+
+use crate::base::clock::Deadline;
+use crate::base::error::{Error, Result};
+use crate::model::classic::Purpose;
+use crate::model::limits::{KNOCK_AGAIN, KNOCK_PATIENCE, PURPOSE_PAUSE};
+use crate::net::context::Context;
+use crate::net::notice::Outcome;
+use crate::net::replies::Expected;
+use crate::net::wire::Wire;
+use crate::store::peer_book::Peer;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// Opens a session with `peer`. One that does not answer costs `KNOCK_PATIENCE`.
+pub fn dial(context: &Context, peer: &Peer, purpose: Purpose) -> Result<Wire> {
+    let deadline = Deadline::after(KNOCK_PATIENCE);
+    let expected = context.replies.expect(peer.number, peer.address, deadline, &context.stop)?;
+    let port = knock(context, peer, purpose, &expected, deadline)?;
+    drop(expected);
+    let to = SocketAddr::new(peer.address.ip(), port);
+    let wire = Wire::connect(to, deadline, &context.stop)?;
+    context.monitor.heard(peer.number);
+    Ok(wire)
+}
+
+/// What a failed dial or session means for what was to be sent.
+pub fn outcome_of(error: Error) -> Outcome {
+    match error {
+        Error::Deadline { .. } => Outcome::NoAnswer,
+        Error::Stopped => Outcome::Stopped,
+        other => Outcome::Broken(other.to_string()),
+    }
+}
+
+/// Sends both halves of the knock until the port comes. Every repetition leaves from the same socket, so
+/// that the peer knows it for one.
+fn knock(
+    context: &Context,
+    peer: &Peer,
+    purpose: Purpose,
+    expected: &Expected<'_>,
+    deadline: Deadline,
+) -> Result<u16> {
+    let me = context.book.peer(context.me);
+    let token = me.and_then(Peer::token).ok_or(Error::Stopped)?;
+    let socket = any_socket(peer.address)
+        .map_err(|cause| Error::device("open a socket to knock with", cause))?;
+    let begun = Instant::now();
+    let mut again = KNOCK_AGAIN.into_iter().chain([KNOCK_PATIENCE]);
+    while let Some(left) = deadline.left() {
+        let sent = socket.send_to(token.expose(), peer.address).and_then(|_| {
+            std::thread::sleep(PURPOSE_PAUSE);
+            socket.send_to(purpose.datagram(), peer.address)
+        });
+        if let Err(cause) = sent {
+            // No route, say: it may be there in a moment.
+            log::debug!("knock at peer {}: {cause}", peer.number);
+        }
+        let until = again.next().unwrap_or(KNOCK_PATIENCE).saturating_sub(begun.elapsed());
+        let patience = until.clamp(Duration::from_millis(10), left.max(Duration::from_millis(10)));
+        if let Some(port) = expected.port(patience, &context.stop)? {
+            return Ok(port);
+        }
+    }
+    Err(Error::Deadline { what: "the peer's answer" })
+}
+
+/// A socket from which `to` can be reached.
+pub fn any_socket(to: SocketAddr) -> std::io::Result<UdpSocket> {
+    match to {
+        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)),
+        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
+    }
+}

@@ -1,0 +1,172 @@
+//! The listener: one thread that reads every datagram, believes none, and dies of none.
+
+use crate::base::error::{Error, Result};
+use crate::base::throttle::Throttle;
+use crate::model::classic::{Datagram, parse};
+use crate::model::limits::{MAX_DATAGRAM, SLICE};
+use crate::model::pairing::{Knock, Pairing};
+use crate::net::admission::Admission;
+use crate::net::context::Context;
+use crate::net::door;
+use crate::net::serve_refresh::Refreshes;
+use crate::net::wire::is_not_yet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Shortest time between two looks at what has grown too old.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Listens until the node stops.
+pub fn listen(context: &Arc<Context>) -> Result<()> {
+    let socket = &context.socket;
+    socket
+        .set_read_timeout(Some(SLICE))
+        .map_err(|cause| Error::device("set up the listener", cause))?;
+    let mut listener = Listener::new(Arc::clone(context));
+    // One byte more than a datagram may have: a longer one is seen to be longer.
+    let mut buffer = [0; MAX_DATAGRAM + 1];
+    while !context.stop.is_set() {
+        match socket.recv_from(&mut buffer) {
+            Ok((count, from)) => {
+                listener.datagram(buffer.get(..count).unwrap_or_default(), from, Instant::now());
+            }
+            Err(cause) if is_not_yet(&cause) => listener.tick(Instant::now()),
+            Err(cause) => {
+                // Linux reports here what became of datagrams sent earlier: no reason to stop.
+                if let Some(hushed) = listener.failures.note(Instant::now()) {
+                    log::warn!("listener: {cause}; {hushed} such before");
+                }
+                context.stop.wait(Duration::from_millis(1));
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Listener {
+    context: Arc<Context>,
+    pairing: Pairing,
+    refreshes: Refreshes,
+    next_tick: Instant,
+    garbage: Throttle,
+    strangers: Throttle,
+    crowd: Throttle,
+    failures: Throttle,
+}
+
+impl Listener {
+    fn new(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            pairing: Pairing::default(),
+            refreshes: Refreshes::default(),
+            next_tick: Instant::now(),
+            garbage: Throttle::default(),
+            strangers: Throttle::default(),
+            crowd: Throttle::default(),
+            failures: Throttle::default(),
+        }
+    }
+
+    fn datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) {
+        if now >= self.next_tick {
+            self.tick(now);
+        }
+        match parse(bytes) {
+            Some(Datagram::Token(token)) => {
+                let owner = self.context.book.owner(&token).map(|peer| peer.number);
+                match owner.filter(|owner| *owner != self.context.me) {
+                    Some(peer) => {
+                        self.context.monitor.heard(peer);
+                        let knock = self.pairing.token(from, peer, now);
+                        self.admit_all(knock, now);
+                    }
+                    None => {
+                        if let Some(hushed) = self.strangers.note(now) {
+                            log::warn!("{from} knocked with an unknown token; {hushed} such before");
+                        }
+                    }
+                }
+            }
+            Some(Datagram::Purpose(purpose)) => {
+                let knock = self.pairing.purpose(from, purpose, now);
+                self.admit_all(knock, now);
+            }
+            Some(Datagram::Port(port)) => match self.context.replies.deliver(from, port) {
+                Some(peer) => self.context.monitor.heard(peer),
+                None => log::debug!("{from} answers a knock that does not wait"),
+            },
+            Some(Datagram::Refresh) => {
+                let to = self.pairing.refresh(from, now);
+                self.refresh(to, now);
+            }
+            Some(Datagram::RefreshAddress(to)) => {
+                let to = self.pairing.refresh_address(from, to, now);
+                self.refresh(to, now);
+            }
+            None => {
+                if let Some(hushed) = self.garbage.note(now) {
+                    let length = bytes.len();
+                    log::warn!("{from} sent {length} bytes that are no knock; {hushed} such before");
+                }
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.next_tick = now + TICK;
+        let knocks = self.pairing.tick(now);
+        self.admit_all(knocks, now);
+    }
+
+    fn admit_all(&mut self, knocks: impl IntoIterator<Item = Knock>, now: Instant) {
+        for knock in knocks {
+            self.admit(knock, now);
+        }
+    }
+
+    fn admit(&mut self, knock: Knock, now: Instant) {
+        match self.context.admissions.admit(knock) {
+            Admission::New(admitted) => {
+                let context = Arc::clone(&self.context);
+                let started = self.context.crew.spawn("session", move || {
+                    let done = door::open(&context, admitted);
+                    if let Err(error @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. })) = done {
+                        if let Some(hushed) = context.monitor.trouble(knock.peer) {
+                            log::warn!("session with peer {}: {error}; {hushed} such before", knock.peer);
+                        }
+                    }
+                    Ok(())
+                });
+                if let Err(error) = started {
+                    log::warn!("{error}");
+                }
+            }
+            Admission::Again(Some(port)) => {
+                if let Some(peer) = self.context.book.peer(knock.peer) {
+                    door::answer(&self.context, peer.address, port);
+                }
+            }
+            Admission::Again(None) => {}
+            Admission::Full => {
+                if let Some(hushed) = self.crowd.note(now) {
+                    log::warn!("no place for a session of peer {}; {hushed} such before", knock.peer);
+                }
+            }
+        }
+    }
+
+    fn refresh(&mut self, to: Option<SocketAddr>, now: Instant) {
+        let Some(to) = to else { return };
+        match self.refreshes.answer(&self.context, to, now) {
+            Ok(true) => {}
+            Ok(false) => {
+                if let Some(hushed) = self.crowd.note(now) {
+                    log::warn!("no place for a refresh of {to}; {hushed} such before");
+                }
+            }
+            Err(error) => log::warn!("{error}"),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Net: sockets and the threads that serve them.
+//!
+//! ```text
+//! datagram -> knock -> admission -> door -> session -> database -> (bounded channel) -> broadcast -> dial
+//!               |                                                                                     |
+//!               +-- port replies ----------------------------------------------------- replies <------+
+//! ```
+
+pub mod admission;
+pub mod broadcast;
+pub mod call;
+pub mod context;
+pub mod deliver;
+pub mod dial;
+pub mod door;
+pub mod knock;
+pub mod monitor;
+pub mod notice;
+pub mod refresh;
+pub mod replies;
+pub mod serve_refresh;
+pub mod session;
+pub mod wire;

@@ -1,0 +1,120 @@
+//! What the network tells the person at the node: values, which the shell puts into words.
+
+use crate::model::ids::PeerNumber;
+use crate::store::database::Disk;
+use std::fmt;
+use std::sync::Arc;
+
+/// Something that happened without the person having asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A peer sent a message.
+    Message {
+        /// Who.
+        peer: PeerNumber,
+        /// What, as it came: not yet made safe for a terminal.
+        text: String,
+    },
+    /// A peer raised an alarm.
+    Alarm {
+        /// Who.
+        peer: PeerNumber,
+        /// What, as it came.
+        text: String,
+    },
+    /// A peer sent its database, and there was something to tell in it.
+    Received {
+        /// Who.
+        peer: PeerNumber,
+        /// What was in it.
+        tally: Tally,
+    },
+    /// What we sent has reached its receivers, or not.
+    Delivered {
+        /// What was sent.
+        what: Sent,
+        /// What became of it at each peer, by number.
+        outcomes: Vec<(PeerNumber, Outcome)>,
+    },
+    /// Our own disk fails, or is well again.
+    Disk(Disk),
+}
+
+/// What was in a database that a peer sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rows of people in all.
+    pub rows: usize,
+    /// Rows that are new here.
+    pub new: usize,
+    /// Rows that were replaced here before and stay so.
+    pub replaced: usize,
+    /// Lines that are not understood; they stay with the peer.
+    pub strange: usize,
+    /// Rows for which there was no room.
+    pub refused: usize,
+    /// People of whom there are several versions now.
+    pub contested: usize,
+    /// Whether the transfer broke off.
+    pub broken: bool,
+}
+
+/// What was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The database, as the person asked or after a change.
+    Database,
+    /// An alarm.
+    Alarm,
+    /// Messages: how many lines reached the peer's machine, and those that did not.
+    Messages {
+        /// Lines that were sent.
+        sent: usize,
+        /// Lines that could not be sent.
+        unsent: Vec<String>,
+    },
+}
+
+/// What became of something that was sent to one peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The peer took all of it and closed.
+    Delivered,
+    /// It was sent; the peer did not say that it took all of it.
+    Unconfirmed,
+    /// The peer did not answer in time.
+    NoAnswer,
+    /// The connection broke off.
+    Broken(String),
+    /// This node ended before it could be sent.
+    Stopped,
+}
+
+impl Outcome {
+    /// Whether the peer has it, as far as can be known.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Delivered | Self::Unconfirmed)
+    }
+}
+
+/// Where notices go. Telling never blocks for long: what the screen cannot take is counted there.
+#[derive(Clone)]
+pub struct Notices(Arc<dyn Fn(Notice) + Send + Sync>);
+
+impl Notices {
+    /// Notices that go to `tell`, which must not block.
+    pub fn new(tell: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    /// Tells the person.
+    pub fn tell(&self, notice: Notice) {
+        (self.0)(notice);
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notices")
+    }
+}

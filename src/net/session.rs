@@ -1,0 +1,180 @@
+//! A session of a peer that came in: its messages are shown, its database is merged.
+
+use crate::base::clock::Deadline;
+use crate::base::error::{Error, Result};
+use crate::model::classic::Purpose;
+use crate::model::ids::PeerNumber;
+use crate::model::limits::{
+    ALARM_HOLD, BUFFER, FILE_GRACE, FILE_SILENCE, FIRST_BYTE, MAX_FILE, MERGE_BATCH, SLOWEST_FILE,
+    STORE_WAIT, TEXT_SILENCE, UNTERMINATED_FILE,
+};
+use crate::model::reader::{Item, Origin, Reader};
+use crate::model::records::{Merged, contested};
+use crate::model::row::Row;
+use crate::model::section::Section;
+use crate::model::text_session::{Said, TextSession};
+use crate::net::context::{Context, Order};
+use crate::net::notice::{Notice, Tally};
+use crate::net::wire::Wire;
+use std::time::Instant;
+
+/// Runs the session until the peer closes it, breaks a limit, or the node stops.
+pub fn run(context: &Context, peer: PeerNumber, purpose: Purpose, wire: Wire) -> Result<()> {
+    match purpose {
+        Purpose::Text => hear(context, peer, wire),
+        Purpose::File => receive(context, peer, wire),
+    }
+}
+
+fn hear(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
+    let (mut session, mut buffer) = (TextSession::default(), [0; 4096]);
+    let mut silence = Deadline::after(FIRST_BYTE);
+    loop {
+        let deadline = if session.holds() { silence.or_after(ALARM_HOLD) } else { silence };
+        let said = match wire.read(&mut buffer, deadline) {
+            Ok(0) => break,
+            Ok(count) => {
+                silence = Deadline::after(TEXT_SILENCE);
+                session.feed(buffer.get(..count).unwrap_or_default())
+            }
+            // A cut-off character may stay held: then the silence decides.
+            Err(Error::Deadline { .. }) if session.holds() && silence.left().is_some() => {
+                match session.moment_passed() {
+                    None => wait_for_more(&mut wire, silence, &mut session, &mut buffer)?,
+                    said => said,
+                }
+            }
+            Err(error) => {
+                tell(context, peer, session.finish());
+                return Err(error);
+            }
+        };
+        match said {
+            Some(Said::Quit) => return Ok(()),
+            Some(Said::TooMuch) => return Err(Error::peer("too much text in one session")),
+            said => tell(context, peer, said),
+        }
+    }
+    tell(context, peer, session.finish());
+    Ok(())
+}
+
+/// Only the beginning of a character has come: waits for the rest of it.
+fn wait_for_more(
+    wire: &mut Wire,
+    silence: Deadline,
+    session: &mut TextSession,
+    buffer: &mut [u8],
+) -> Result<Option<Said>> {
+    match wire.read(buffer, silence)? {
+        0 => Ok(Some(Said::Quit)),
+        count => Ok(session.feed(buffer.get(..count).unwrap_or_default())),
+    }
+}
+
+fn tell(context: &Context, peer: PeerNumber, said: Option<Said>) {
+    match said {
+        Some(Said::Message(text)) => context.notices.tell(Notice::Message { peer, text }),
+        Some(Said::Alarm(text)) => context.notices.tell(Notice::Alarm { peer, text }),
+        Some(Said::Quit | Said::TooMuch) | None => {}
+    }
+}
+
+fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
+    let mut merger = Merger { context, batch: Vec::new(), tally: Tally::default(), ticket: None };
+    let mut reader = Reader::new(Origin::Peer);
+    let read = read_file(&mut wire, |bytes| reader.feed(bytes, &mut |item| merger.take(item)));
+    // A connection that broke, or a long file without an end, may have cut the last row in two.
+    let whole = read.as_ref().is_ok_and(|bytes| *bytes <= UNTERMINATED_FILE);
+    merger.tally.broken = reader.finish(whole, &mut |item| merger.take(item)) || read.is_err();
+    merger.merge();
+    let (tally, ticket) = (merger.tally, merger.ticket);
+    report(context, peer, tally);
+    if let Some(ticket) = ticket {
+        if let Err(error) = context.database.wait_saved(ticket, STORE_WAIT) {
+            // The peer must not believe that it is safe here.
+            wire.abort();
+            return Err(error);
+        }
+    }
+    read.map(|_| ())
+}
+
+/// Reads until the end; returns how many bytes came.
+fn read_file(wire: &mut Wire, mut piece: impl FnMut(&[u8])) -> Result<u64> {
+    let (mut buffer, mut bytes, begun) = (vec![0; BUFFER], 0, Instant::now());
+    loop {
+        let count = wire.read(&mut buffer, Deadline::after(FILE_SILENCE))?;
+        if count == 0 {
+            return Ok(bytes);
+        }
+        bytes += count as u64;
+        piece(buffer.get(..count).unwrap_or_default());
+        let lasted = begun.elapsed();
+        if bytes > MAX_FILE {
+            return Err(Error::peer("its file is larger than a node takes"));
+        }
+        if lasted > FILE_GRACE && bytes / lasted.as_secs().max(1) < SLOWEST_FILE {
+            return Err(Error::peer("it sends too slowly"));
+        }
+    }
+}
+
+fn report(context: &Context, peer: PeerNumber, mut tally: Tally) {
+    if tally.strange > 0 || tally.refused > 0 || tally.broken {
+        log::warn!("the database of peer {peer}: {tally:?}");
+    }
+    if tally.new > 0 {
+        context.order(Order::Applied(peer));
+        let people = context.database.with(|records| records.people());
+        tally.contested = contested(&people).len();
+    } else if !tally.broken && tally.rows == context.database.with(|records| records.rows(Section::People).len()) {
+        context.order(Order::Current(peer));
+    }
+    if tally.new > 0 || tally.refused > 0 {
+        context.notices.tell(Notice::Received { peer, tally });
+    }
+}
+
+/// Puts rows into the database in batches, so that the lock is never held for long.
+struct Merger<'a> {
+    context: &'a Context,
+    batch: Vec<Row>,
+    tally: Tally,
+    ticket: Option<crate::store::database::Ticket>,
+}
+
+impl Merger<'_> {
+    fn take(&mut self, item: Item) {
+        match item {
+            Item::Row(Section::People, row) => {
+                self.batch.push(row);
+                if self.batch.len() >= MERGE_BATCH {
+                    self.merge();
+                }
+            }
+            // Only people travel in the classic dialect.
+            Item::Row(..) | Item::Kept(_) => self.tally.strange += 1,
+        }
+    }
+
+    fn merge(&mut self) {
+        let (batch, tally) = (std::mem::take(&mut self.batch), &mut self.tally);
+        tally.rows += batch.len();
+        let ((), ticket) = self.context.database.change(|records| {
+            let before = tally.new;
+            for row in batch {
+                match records.merge(row) {
+                    Merged::New => tally.new += 1,
+                    Merged::Known => {}
+                    Merged::Replaced => tally.replaced += 1,
+                    Merged::Full => tally.refused += 1,
+                }
+            }
+            (tally.new > before, ())
+        });
+        if tally.new > 0 {
+            self.ticket = Some(ticket);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The command line: what a person, a script or systemd starts.
+
+use crate::base::error::{Error, Result};
+use crate::base::threads::Stop;
+use crate::model::ids::PeerNumber;
+use crate::model::secret::Token;
+use crate::shell::node::Node;
+use crate::shell::screen::{LogLines, Printer, Screen};
+use crate::shell::{tier2, words};
+use crate::store::files::{self, DataFolder};
+use crate::store::peer_book::PeerBook;
+use crate::store::token_file;
+use clap::{Args, Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// reunite: finds missing people, peer to peer, where there is no centre to rely on.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a tier-1 node: a trusted node of an aid group, with the whole database
+    Tier1(Tier1),
+    /// Start a tier-2 node: a read-only copy without the sensitive data
+    Tier2(Tier2),
+    /// Work on peers files
+    #[command(subcommand)]
+    Peers(Peers),
+    /// Make a new twelve-digit token and print it
+    Token,
+}
+
+#[derive(Debug, Args)]
+struct Tier1 {
+    /// The peers file of the network
+    #[arg(long, value_name = "FILE")]
+    peers: PathBuf,
+    /// This node's number in the peers file
+    #[arg(long, value_name = "N")]
+    number: u64,
+    /// The folder for DATABASEN.txt; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Tier2 {
+    /// The tier-2 peers file of the network
+    #[arg(long, value_name = "FILE")]
+    peers: PathBuf,
+    /// The folder for T2DATABASE.txt; made where it is missing
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Peers {
+    /// Turn the original's token.txt into a peers file
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+struct Import {
+    /// The original's file: a line a peer, `IP, port, token, organisation`
+    token_file: PathBuf,
+    /// The name of the network
+    #[arg(long, value_name = "NAME", default_value = "imported")]
+    network: String,
+    /// Write the tier-1 peers file here instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Also write the tier-2 peers file, without tokens, here
+    #[arg(long, value_name = "FILE")]
+    tier2_out: Option<PathBuf>,
+}
+
+/// File descriptors to ask for: sessions, doors and dials at their caps, with room to spare.
+const DESCRIPTORS: u64 = 4096;
+
+/// Runs the program with the arguments of this process.
+pub fn run() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Tier1(options) => tier1(&options),
+        Command::Tier2(options) => tier2(&options),
+        Command::Peers(Peers::Import(options)) => import(&options),
+        Command::Token => print_line(&Token::random(&mut rand::rng()).expose()[..]),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("reunite: {}", words::failure(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tier1(options: &Tier1) -> Result<()> {
+    let book = PeerBook::read_tier1(&options.peers)?;
+    let number = PeerNumber::try_from(options.number)?;
+    let folder = DataFolder::open(&options.data)?;
+    let (screen, printer, stop) = begin()?;
+    let node = match Node::start(book, &options.peers, number, &folder, &screen, &stop) {
+        Ok(node) => node,
+        Err(error) => {
+            printer.end();
+            return Err(error);
+        }
+    };
+    node.run_menu(&screen);
+    let saved = node.end();
+    screen.say(if saved { words::GOODBYE } else { words::GOODBYE_UNSAVED });
+    printer.end();
+    Ok(())
+}
+
+fn tier2(options: &Tier2) -> Result<()> {
+    let book = PeerBook::read_tier2(&options.peers)?;
+    let folder = DataFolder::open(&options.data)?;
+    let (screen, printer, stop) = begin()?;
+    let done = tier2::run(&book, &folder, &screen, &stop);
+    if done.is_ok() {
+        screen.say(words::GOODBYE);
+    }
+    printer.end();
+    done
+}
+
+fn import(options: &Import) -> Result<()> {
+    let book = token_file::import(&options.token_file, &options.network)?;
+    let write = |path: &Path, text: String| files::replace(path, |out| out.write_all(text.as_bytes()));
+    if let Some(path) = &options.tier2_out {
+        write(path, book.to_json(false))?;
+    }
+    match &options.out {
+        Some(path) => write(path, book.to_json(true)),
+        None => print_line(book.to_json(true).trim_end().as_bytes()),
+    }
+}
+
+fn print_line(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    written.map_err(|cause| Error::device("write to standard output", cause))
+}
+
+/// What both tiers begin with: the screen, logging, signals, limits.
+fn begin() -> Result<(Screen, Printer, Stop)> {
+    let (screen, printer) = Screen::start()?;
+    log_to(&screen);
+    raise_descriptors();
+    let stop = Stop::default();
+    let on_signal = stop.clone();
+    ctrlc::set_handler(move || on_signal.set()).map_err(|cause| {
+        Error::device("catch Ctrl-C", std::io::Error::other(cause.to_string()))
+    })?;
+    Ok((screen, printer, stop))
+}
+
+/// Logs to stderr; through the screen when both are the same terminal. Times are since the start: the wall
+/// clock of a Pi means nothing.
+fn log_to(screen: &Screen) {
+    let begun = Instant::now();
+    let environment = env_logger::Env::default().default_filter_or("warn");
+    let mut logger = env_logger::Builder::from_env(environment);
+    logger.format(move |out, record| {
+        let seconds = begun.elapsed().as_secs_f32();
+        let text = crate::model::shown::shown(&record.args().to_string()).into_owned();
+        writeln!(out, "[{seconds:9.3} {:5} {}] {text}", record.level(), record.target())
+    });
+    if screen.is_interactive() && std::io::stderr().is_terminal() {
+        logger.target(env_logger::Target::Pipe(Box::new(LogLines(screen.clone()))));
+    }
+    if logger.try_init().is_err() {
+        log::debug!("logging was set up before");
+    }
+}
+
+fn raise_descriptors() {
+    let now = getrlimit(Resource::Nofile);
+    let wanted = now.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+    if now.current.is_some_and(|current| current < wanted) {
+        let limit = Rlimit { current: Some(wanted), maximum: now.maximum };
+        if let Err(cause) = setrlimit(Resource::Nofile, limit) {
+            log::warn!("the limit of open files stays at {:?}: {cause}", now.current);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The screen: one thread writes to it, whoever has something to show gives it to that thread.
+//!
+//! So an alarm appears at once above the line that is being typed, and no terminal that has stopped
+//! scrolling can hold up a session.
+
+use crate::base::error::{Error, Result};
+use crate::base::threads::{lock, spawn};
+use crate::model::limits::SCREEN_QUEUE;
+use crate::shell::display::Display;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the end waits for the last lines to be written.
+const LAST_LINES: Duration = Duration::from_millis(300);
+/// How often an unread alarm rings again.
+const RING_AGAIN: Duration = Duration::from_secs(15);
+
+/// Something for the screen.
+#[derive(Debug)]
+enum Show {
+    /// What the person asked for.
+    Text(String),
+    /// What happened meanwhile; goes above the line being typed.
+    Notice(String),
+    /// An alarm; rings until it is read.
+    Alarm(String),
+    /// The line being typed: prompt, text before the cursor, text behind it.
+    Typing(String, String, String),
+    /// The line was entered.
+    Entered,
+    /// The person has read the alarms.
+    AlarmsRead,
+    /// Nothing more comes.
+    End,
+}
+
+/// A handle to the screen; clones share it.
+#[derive(Clone, Debug)]
+pub struct Screen {
+    queue: SyncSender<Show>,
+    missed: Arc<AtomicUsize>,
+    alarms: Arc<Mutex<Vec<String>>>,
+    interactive: bool,
+}
+
+/// The thread that writes; its owner ends it.
+#[derive(Debug)]
+pub struct Printer {
+    queue: SyncSender<Show>,
+    thread: JoinHandle<()>,
+    done: Receiver<()>,
+}
+
+/// Most unread alarms that are repeated; all are shown once.
+const MOST_UNREAD: usize = 20;
+
+impl Screen {
+    /// The screen on standard output, and the thread that writes to it.
+    pub fn start() -> Result<(Self, Printer)> {
+        let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+        let (queue, shows) = sync_channel(SCREEN_QUEUE);
+        let (ended, done) = sync_channel(1);
+        let missed = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&missed);
+        let thread = spawn("screen", move || {
+            let written = print(&shows, &counted, interactive);
+            // Who waits may be gone already.
+            let _ = ended.try_send(());
+            written.map_err(|cause| Error::device("write to the screen", cause))
+        })?;
+        let printer = Printer { queue: queue.clone(), thread, done };
+        Ok((Self { queue, missed, alarms: Arc::default(), interactive }, printer))
+    }
+
+    /// Whether a person sits at a terminal.
+    pub fn is_interactive(&self) -> bool {
+        self.interactive
+    }
+
+    /// Shows what the person asked for, and a line break.
+    pub fn say(&self, text: impl Into<String>) {
+        self.send(Show::Text(text.into()));
+    }
+
+    /// Shows what happened meanwhile. Never blocks: when the screen is far behind, it is counted instead.
+    pub fn notice(&self, text: impl Into<String>) {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(Show::Notice(text.into())) {
+            self.missed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Shows an alarm, which goes on until it is read.
+    pub fn alarm(&self, text: String) {
+        let mut alarms = lock(&self.alarms);
+        if alarms.len() < MOST_UNREAD {
+            alarms.push(text.clone());
+        }
+        drop(alarms);
+        // An alarm has to get through: it waits a while for a screen that is far behind.
+        let mut show = Show::Alarm(text);
+        for _ in 0..20 {
+            match self.queue.try_send(show) {
+                Err(TrySendError::Full(again)) => show = again,
+                Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The alarms that nobody has read yet.
+    pub fn unread_alarms(&self) -> Vec<String> {
+        lock(&self.alarms).clone()
+    }
+
+    /// The person has read the alarms.
+    pub fn read_alarms(&self) {
+        lock(&self.alarms).clear();
+        self.send(Show::AlarmsRead);
+    }
+
+    /// Shows the line being typed.
+    pub fn typing(&self, prompt: &str, before: &str, behind: &str) {
+        self.send(Show::Typing(prompt.into(), before.into(), behind.into()));
+    }
+
+    /// The line was entered; what comes next goes below it.
+    pub fn entered(&self) {
+        self.send(Show::Entered);
+    }
+
+    fn send(&self, show: Show) {
+        // Only the printer's end can make this fail, and then there is nothing to show it on.
+        let _ = self.queue.send(show);
+    }
+}
+
+impl Printer {
+    /// Waits, not long, until all is written.
+    pub fn end(self) {
+        if self.queue.try_send(Show::End).is_err() {
+            log::debug!("the screen is too far behind to be waited for");
+        }
+        // A screen that takes nothing any more must not keep the node from ending.
+        if self.done.recv_timeout(LAST_LINES) != Err(RecvTimeoutError::Timeout)
+            && self.thread.join().is_err()
+        {
+            log::error!("the screen thread ended by a panic");
+        }
+    }
+}
+
+/// Log lines on a terminal go above the line being typed too.
+#[derive(Debug)]
+pub struct LogLines(pub Screen);
+
+impl Write for LogLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.notice(String::from_utf8_lossy(bytes).trim_end().to_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn print(shows: &Receiver<Show>, missed: &AtomicUsize, interactive: bool) -> io::Result<()> {
+    let mut display = Display::new(io::stdout(), interactive);
+    let mut ringing = false;
+    loop {
+        match shows.recv_timeout(RING_AGAIN) {
+            Ok(Show::Text(text)) => display.text(&text)?,
+            Ok(Show::Notice(text)) => display.notice(&text)?,
+            Ok(Show::Alarm(text)) => {
+                ringing = true;
+                display.alarm(&text)?;
+            }
+            Ok(Show::Typing(prompt, before, behind)) => display.typing(prompt, before, behind)?,
+            Ok(Show::Entered) => display.entered()?,
+            Ok(Show::AlarmsRead) => ringing = false,
+            Err(RecvTimeoutError::Timeout) if ringing => display.ring()?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Show::End) | Err(RecvTimeoutError::Disconnected) => return display.end(),
+        }
+        match missed.swap(0, Ordering::Relaxed) {
+            0 => {}
+            count => display.notice(&format!("({count} more lines came than could be shown)"))?,
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Menu items that reach other nodes: message, send, broadcast, alarm, peers.
+
+use crate::base::threads::lock;
+use crate::model::classic::ALARM_STANDARD;
+use crate::model::ids::PeerNumber;
+use crate::model::limits::MAX_ALARMS;
+use crate::model::records::Records;
+use crate::net::broadcast::to_all;
+use crate::net::call::Call;
+use crate::net::context::{Context, Order};
+use crate::net::deliver;
+use crate::net::notice::{Notice, Sent};
+use crate::shell::input::{Gone, Input};
+use crate::shell::people::Done;
+use crate::shell::screen::Screen;
+use crate::shell::words;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// What a person must type to raise an alarm.
+const YES: &str = "YES";
+/// What ends a message.
+const QUIT: &str = "quit";
+
+/// The menu's voice: what reaches other nodes.
+pub struct Voice<'a> {
+    /// The node.
+    pub context: &'a Arc<Context>,
+    /// Where it shows.
+    pub screen: &'a Screen,
+    /// Alarms being sent.
+    pub alarms: Arc<Mutex<usize>>,
+}
+
+impl Voice<'_> {
+    /// Menu 7: sends lines to a peer until `quit`. The lines go out in the background.
+    pub fn message(&self, input: &mut Input) -> Done {
+        let Some(peer) = self.choose_peer(input)? else { return Ok(()) };
+        let call = match Call::begin(self.context, peer) {
+            Ok(call) => call,
+            Err(error) => {
+                self.screen.say(words::failure(&error));
+                return Ok(());
+            }
+        };
+        let name = words::peer_name(&self.context.book, peer);
+        self.screen.say(format!("Each line goes to {name}; {QUIT} ends."));
+        loop {
+            let line = match input.line("> ") {
+                Err(Gone::TooLong) => {
+                    self.screen.say(words::TOO_LONG);
+                    continue;
+                }
+                line => line?,
+            };
+            match line.as_str() {
+                QUIT => return Ok(()),
+                "" => {}
+                _ => {
+                    if !call.say(line) {
+                        self.screen.say("Not sent: too many lines wait, or the call has ended.");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Menu 8: sends the database to one peer, in the background.
+    pub fn send(&self, input: &mut Input) -> Done {
+        let Some(number) = self.choose_peer(input)? else { return Ok(()) };
+        let (context, work) = (Arc::clone(self.context), self.context.work.clone());
+        let started = self.context.crew.spawn("send", move || {
+            let people = context.database.with(Records::people);
+            if let Some(peer) = context.book.peer(number) {
+                let outcome = deliver::database(&context, peer, &people);
+                context.order(match outcome.is_success() {
+                    true => Order::Current(number),
+                    false => Order::Missed(number),
+                });
+                let outcomes = vec![(number, outcome)];
+                context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
+            }
+            drop(work);
+            Ok(())
+        });
+        match started {
+            Ok(()) => self.screen.say(format!("Sending to {} …", words::peer_name(&self.context.book, number))),
+            Err(error) => self.screen.say(words::failure(&error)),
+        }
+        Ok(())
+    }
+
+    /// Menu 9: sends the database to all peers, in the background.
+    pub fn broadcast(&self) {
+        self.context.order(Order::ToAll(self.context.work.clone()));
+        self.screen.say("Sending to all peers …");
+    }
+
+    /// Menu 10: raises an alarm at all peers, in the background.
+    pub fn alarm(&self, input: &mut Input) -> Done {
+        if input.line(&format!("This alarms ALL peers. Type {YES} to go on: "))? != YES {
+            self.screen.say("No alarm was raised.");
+            return Ok(());
+        }
+        let text = match input.line(&format!("Text (Enter: {ALARM_STANDARD}): "))? {
+            empty if empty.is_empty() => ALARM_STANDARD.to_owned(),
+            text => text,
+        };
+        let sending = Arc::clone(&self.alarms);
+        {
+            let mut count = lock(&sending);
+            if *count >= MAX_ALARMS {
+                self.screen.say("Many alarms are being sent already; this one was not. Try again in 3 seconds.");
+                return Ok(());
+            }
+            *count += 1;
+        }
+        let (context, work) = (Arc::clone(self.context), self.context.work.clone());
+        let started = self.context.crew.spawn("alarm", move || {
+            let others = context.book.others(context.me);
+            let outcomes = to_all(others, |peer| deliver::alarm(&context, peer, &text));
+            *lock(&sending) -= 1;
+            context.notices.tell(Notice::Delivered { what: Sent::Alarm, outcomes });
+            drop(work);
+            Ok(())
+        });
+        match started {
+            Ok(()) => self.screen.say("The alarm is going out to all peers …"),
+            Err(error) => {
+                *lock(&self.alarms) -= 1;
+                self.screen.say(words::failure(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Menu 11: who belongs to the network, and when each was last heard of.
+    pub fn peers(&self) {
+        let now = Instant::now();
+        let book = &self.context.book;
+        let wide = book.all().iter().map(|peer| crate::shell::display::width(&words::shown_organisation(peer)));
+        let wide = wide.max().unwrap_or(0);
+        for peer in book.all() {
+            let organisation = words::shown_organisation(peer);
+            let gap = " ".repeat(wide.saturating_sub(crate::shell::display::width(&organisation)));
+            let heard = if peer.number == self.context.me {
+                "this node".to_owned()
+            } else {
+                let last = self.context.monitor.last_heard(peer.number);
+                format!("heard {}", words::heard(last.map(|last| now.duration_since(last))))
+            };
+            let address = peer.address.to_string();
+            self.screen.say(format!("{:>4}  {organisation}{gap}  {address:<21}  {heard}", peer.number.value()));
+        }
+    }
+
+    fn choose_peer(&self, input: &mut Input) -> Result<Option<PeerNumber>, Gone> {
+        let answer = input.line("Peer number: ")?;
+        let number = match answer.parse::<PeerNumber>() {
+            Ok(number) => number,
+            Err(error) => {
+                self.screen.say(words::failure(&error));
+                return Ok(None);
+            }
+        };
+        if number == self.context.me {
+            self.screen.say("That is this node itself.");
+            return Ok(None);
+        }
+        if self.context.book.peer(number).is_none() {
+            self.screen.say(format!("There is no peer {number}. 11 lists all peers."));
+            return Ok(None);
+        }
+        Ok(Some(number))
+    }
+}

@@ -1,0 +1,101 @@
+//! A tier-2 node: a refugee's own device, with a read-only copy and no way to change anything.
+
+use crate::base::error::{Error, Result};
+use crate::base::threads::Stop;
+use crate::model::limits::MAX_FILE;
+use crate::model::public::public;
+use crate::model::reader::{Item, Origin, Reader};
+use crate::model::records::search;
+use crate::model::row::Row;
+use crate::model::section::{PUBLIC, Section};
+use crate::model::writer::write_public;
+use crate::net::refresh::refresh;
+use crate::shell::input::{Gone, Input};
+use crate::shell::pages;
+use crate::shell::screen::Screen;
+use crate::shell::words;
+use crate::store::files::{self, DataFolder};
+use crate::store::peer_book::PeerBook;
+use indexmap::IndexSet;
+use std::path::{Path, PathBuf};
+
+/// The name of the copy.
+pub const FILE: &str = "T2DATABASE.txt";
+
+/// The copy of the public rows. There is no way to change a row of it; only a refresh replaces it whole.
+struct Copy {
+    path: PathBuf,
+    rows: Vec<Row>,
+}
+
+/// Runs a tier-2 node until it is to end.
+pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -> Result<()> {
+    let mut copy = Copy::open(folder.file(FILE))?;
+    screen.say(words::hello_tier2(book, copy.rows.len()));
+    screen.say(words::CLASSIC_WARNING);
+    let mut input = Input::new(screen, stop);
+    let mut show_menu = true;
+    loop {
+        if show_menu {
+            screen.say(words::MENU_TIER2);
+        }
+        let choice = input.line(words::CHOOSE);
+        show_menu = screen.is_interactive() || choice.as_deref() == Ok("");
+        match choice.as_deref() {
+            Ok("") => {}
+            Ok("0") | Err(Gone::Ended) => break,
+            Ok("1") => {
+                screen.say(words::section_title(Section::People.title(), copy.rows.len()));
+                pages::show(screen, &mut input, &PUBLIC, &copy.rows, |_| String::new());
+            }
+            Ok("2") => {
+                if let Ok(part) = input.line("Search for: ") {
+                    let found: Vec<_> = search(&copy.rows, &part).into_iter().cloned().collect();
+                    if !found.is_empty() {
+                        pages::show(screen, &mut input, &PUBLIC, &found, |_| String::new());
+                    }
+                    screen.say(words::matches(found.len()));
+                }
+            }
+            Ok("3") => copy.refresh(book, screen, stop),
+            Ok(_) => screen.say(words::NO_SUCH_ITEM),
+            Err(Gone::TooLong) => screen.say(words::TOO_LONG),
+        }
+    }
+    Ok(())
+}
+
+impl Copy {
+    fn open(path: PathBuf) -> Result<Self> {
+        if !path.exists() {
+            save(&path, &[])?;
+        }
+        let (mut reader, mut rows) = (Reader::new(Origin::Own), IndexSet::new());
+        let mut take = |item| {
+            if let Item::Row(Section::People, row) = item {
+                rows.insert(public(&row));
+            }
+        };
+        files::read_pieces(&path, MAX_FILE, |piece| reader.feed(piece, &mut take))?;
+        reader.finish(true, &mut take);
+        Ok(Self { path, rows: rows.into_iter().collect() })
+    }
+
+    fn refresh(&mut self, book: &PeerBook, screen: &Screen, stop: &Stop) {
+        let fetched = refresh(book, stop, &mut |progress| screen.say(words::progress(progress)));
+        let rows: Vec<Row> = match fetched {
+            Ok(rows) => rows.into_iter().collect(),
+            Err(Error::Stopped) => return,
+            Err(_) => return screen.say(words::NOT_REFRESHED),
+        };
+        if let Err(error) = save(&self.path, &rows) {
+            return screen.say(words::failure(&error));
+        }
+        screen.say(words::refreshed(rows.len(), self.rows.len()));
+        self.rows = rows;
+    }
+}
+
+fn save(path: &Path, rows: &[Row]) -> Result<()> {
+    files::replace(path, |out| write_public(rows, out))
+}

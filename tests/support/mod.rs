@@ -1,0 +1,315 @@
+//! Real nodes for tests: processes on free ports of a loopback address of their own, driven by their menus.
+//! Nothing here sleeps to wait: every wait is for a line or a state, with a bound.
+
+#![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes that works, on the slowest machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub const ORGANISATIONS: [&str; 8] = [
+    "Yangon General Hospital",
+    "Mandalay General Hospital",
+    "Cox's Bazar NW 1",
+    "Cox's Bazar SE 2",
+    "Thandwe General Hospital",
+    "Nyaung Oo General Hospital",
+    "Zabu Thiri Hospital",
+    "Pun Hlaing Siloam Hospital",
+];
+
+/// A folder of this test's own, removed at the end.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("reunite-{name}-{}-{count}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if std::env::var_os("REUNITE_KEEP").is_none() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// A network of tier-1 nodes: a peers file, and a folder for each.
+#[derive(Debug)]
+pub struct Network {
+    pub folder: Folder,
+    pub ip: IpAddr,
+    pub addresses: Vec<SocketAddr>,
+    pub tokens: Vec<String>,
+}
+
+impl Network {
+    /// `count` peers on free ports of a loopback address that no other test uses.
+    pub fn new(name: &str, count: usize) -> Self {
+        let [a, b, c]: [u8; 3] = rand::random();
+        let ip = IpAddr::from([127, a.clamp(1, 254), b, c.clamp(2, 254)]);
+        // All are held until all are known, so that no port is given twice.
+        let held: Vec<_> = (0..count).map(|_| UdpSocket::bind((ip, 0)).expect("a free port")).collect();
+        let addresses: Vec<_> = held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
+        let tokens: Vec<_> = (1..=count).map(|number| format!("{:012}", 100_000_000_007 * number as u64)).collect();
+        let network = Self { folder: Folder::new(name), ip, addresses, tokens };
+        fs::write(network.peers(), network.json(true)).expect("written");
+        fs::write(network.peers_tier2(), network.json(false)).expect("written");
+        network
+    }
+
+    pub fn peers(&self) -> PathBuf {
+        self.folder.path().join("peers.json")
+    }
+
+    pub fn peers_tier2(&self) -> PathBuf {
+        self.folder.path().join("peers-tier2.json")
+    }
+
+    fn json(&self, with_tokens: bool) -> String {
+        let mut peers = String::new();
+        for (at, address) in self.addresses.iter().enumerate() {
+            let (number, organisation) = (at + 1, ORGANISATIONS[at % 8]);
+            let token = match with_tokens {
+                true => format!(", \"token\": \"{}\"", self.tokens[at]),
+                false => String::new(),
+            };
+            let comma = if at == 0 { "" } else { ",\n" };
+            write!(peers, "{comma}{{\"number\": {number}, \"organisation\": \"{organisation}\", \"address\": \"{address}\"{token}}}")
+                .expect("memory");
+        }
+        format!("{{\"network\": \"test\", \"dialect\": \"classic\", \"peers\": [\n{peers}\n]}}\n")
+    }
+
+    pub fn data(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("data{number}"))
+    }
+
+    pub fn database(&self, number: usize) -> PathBuf {
+        self.data(number).join(format!("DATABASE{number}.txt"))
+    }
+
+    /// Puts a database in place before the node starts.
+    pub fn put(&self, number: usize, text: &str) {
+        fs::create_dir_all(self.data(number)).expect("made");
+        fs::write(self.database(number), text).expect("written");
+    }
+
+    /// The rows of people in a node's file, sorted.
+    pub fn people(&self, number: usize) -> Vec<String> {
+        people_of(&fs::read_to_string(self.database(number)).unwrap_or_default())
+    }
+
+    pub fn tier1(&self, number: usize) -> Node {
+        let (peers, data) = (self.peers(), self.data(number));
+        let mut command = reunite();
+        command.arg("tier1").arg("--peers").arg(peers).arg("--number").arg(number.to_string()).arg("--data").arg(data);
+        let node = Node::start(command, format!("node {number}"));
+        node.wait_for("Number (Enter");
+        node
+    }
+
+    pub fn tier2(&self, number: usize) -> Node {
+        let data = self.folder.path().join(format!("tier2-{number}"));
+        let mut command = reunite();
+        command.arg("tier2").arg("--peers").arg(self.peers_tier2()).arg("--data").arg(data);
+        let node = Node::start(command, format!("tier-2 node {number}"));
+        node.wait_for("Number (Enter");
+        node
+    }
+}
+
+/// The rows of people in a database text, sorted.
+pub fn people_of(text: &str) -> Vec<String> {
+    let mut rows: Vec<_> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("People"))
+        .skip(2)
+        .take_while(|line| !line.ends_with(':'))
+        .filter(|line| !line.trim().is_empty())
+        .map(str::to_owned)
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// The program under test.
+pub fn reunite() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reunite"));
+    command.env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into()));
+    command
+}
+
+type Lines = Arc<(Mutex<Vec<String>>, Condvar)>;
+
+/// A running node. Killed when dropped.
+pub struct Node {
+    name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Lines,
+    logs: Lines,
+    seen: Mutex<usize>,
+}
+
+impl Node {
+    pub fn start(mut command: Command, name: String) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let lines = gather(child.stdout.take().expect("piped"));
+        let logs = gather(child.stderr.take().expect("piped"));
+        let stdin = child.stdin.take();
+        Self { name, child, stdin, lines, logs, seen: Mutex::new(0) }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Types lines.
+    pub fn type_lines(&mut self, lines: &[&str]) {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let stdin = self.stdin.as_mut().expect("still open");
+        stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("the node reads");
+    }
+
+    /// Waits for a line that holds `text`, after the one found by the last wait; returns it.
+    pub fn wait_for(&self, text: &str) -> String {
+        let mut seen = self.seen.lock().expect("no panic");
+        let found = self.wait_from(*seen, text);
+        *seen = found.0 + 1;
+        found.1
+    }
+
+    /// Waits for a line that holds `text`, from the start of the node.
+    pub fn wait_for_any(&self, text: &str) -> String {
+        self.wait_from(0, text).1
+    }
+
+    fn wait_from(&self, from: usize, text: &str) -> (usize, String) {
+        wait(&self.lines, |lines| {
+            lines.iter().enumerate().skip(from).find(|(_, line)| line.contains(text)).map(|(at, line)| (at, line.clone()))
+        })
+        .unwrap_or_else(|| panic!("{} did not show {text:?}; it showed:\n{}\nlogs:\n{}", self.name, self.shown(), self.logged()))
+    }
+
+    /// Waits for a log line that holds `text`.
+    pub fn wait_for_log(&self, text: &str) -> String {
+        wait(&self.logs, |lines| lines.iter().find(|line| line.contains(text)).cloned())
+            .unwrap_or_else(|| panic!("{} did not log {text:?}; it logged:\n{}", self.name, self.logged()))
+    }
+
+    /// All that was shown so far.
+    pub fn shown(&self) -> String {
+        self.lines.0.lock().expect("no panic").join("\n")
+    }
+
+    /// All that was logged so far.
+    pub fn logged(&self) -> String {
+        self.logs.0.lock().expect("no panic").join("\n")
+    }
+
+    /// How many lines shown so far hold `text`.
+    pub fn count(&self, text: &str) -> usize {
+        self.lines.0.lock().expect("no panic").iter().filter(|line| line.contains(text)).count()
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_none()
+    }
+
+    /// Ends the input, as a pipe that closes does.
+    pub fn end_input(&mut self) {
+        self.stdin = None;
+    }
+
+    /// Quits by the menu and waits for the end.
+    pub fn quit(mut self) -> ExitStatus {
+        self.type_lines(&["0"]);
+        self.wait_exit()
+    }
+
+    /// kill -9.
+    pub fn kill(mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            assert!(Instant::now() < end, "{} does not end; it showed:\n{}", self.name, self.shown());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Resident memory, kB.
+    pub fn memory_kb(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("running");
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("on Linux");
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).expect("a number")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn gather(from: impl std::io::Read + Send + 'static) -> Lines {
+    let lines: Lines = Arc::default();
+    let filled = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            filled.0.lock().expect("no panic").push(String::from_utf8_lossy(&line).into_owned());
+            filled.1.notify_all();
+        }
+    });
+    lines
+}
+
+fn wait<T>(lines: &Lines, look: impl Fn(&[String]) -> Option<T>) -> Option<T> {
+    let end = Instant::now() + PATIENCE;
+    let mut guard = lines.0.lock().expect("no panic");
+    loop {
+        if let Some(found) = look(&guard) {
+            return Some(found);
+        }
+        let left = end.checked_duration_since(Instant::now())?;
+        guard = lines.1.wait_timeout(guard, left).expect("no panic").0;
+    }
+}
+
+/// Waits until `state` holds, looking often.
+pub fn until(what: &str, mut state: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !state() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
