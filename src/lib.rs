@@ -14,6 +14,6 @@
 
 pub mod base;
 pub mod model;
-pub mod store;
 pub mod net;
 pub mod shell;
+pub mod store;

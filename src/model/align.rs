@@ -137,18 +137,34 @@ mod tests {
     #[test]
     fn rows_of_every_age_of_the_original_find_their_columns() {
         let cases = [
-            (5, "jay , brown hair tall , 01/01/22 , missing , 233", "jay, brown hair tall, 01/01/22, missing, 233"),
+            (
+                5,
+                "jay , brown hair tall , 01/01/22 , missing , 233",
+                "jay, brown hair tall, 01/01/22, missing, 233",
+            ),
             (4, "gg , gg , gg , gg ", "gg, gg, gg, gg,"),
             (3, "Tom , fair hair green eyes , 24/1 ", "Tom, fair hair green eyes, 24/1, ,"),
             (3, "e , d , b ,  ", "e, d, b, ,"),
             (3, "e , e , aaaaaa , gggggg ", "e, e, aaaaaa, gggggg,"),
-            (3, "mic , short, blonde, blue eyes, horns , 04/04/2022 ", "mic, \"short, blonde, blue eyes, horns\", 04/04/2022, ,"),
+            (
+                3,
+                "mic , short, blonde, blue eyes, horns , 04/04/2022 ",
+                "mic, \"short, blonde, blue eyes, horns\", 04/04/2022, ,",
+            ),
             (3, "Colm\t, dark hair, blue eyes, 27/2 ", "Colm, \"dark hair, blue eyes\", 27/2, ,"),
-            (5, "Ana, tall, thin, 4/4/23, missing, 1600909831762", "Ana, \"tall, thin\", 4/4/23, missing, 1600909831762"),
+            (
+                5,
+                "Ana, tall, thin, 4/4/23, missing, 1600909831762",
+                "Ana, \"tall, thin\", 4/4/23, missing, 1600909831762",
+            ),
             (5, "Ana, tall, thin, 4/4/23, missing", "Ana, \"tall, thin\", 4/4/23, missing,"),
             (5, "Ana, tall, 4/4/23, missing, -5", "Ana, tall, 4/4/23, missing, -5"),
             (5, "Ana", "Ana, , , ,"),
-            (4, "Ana, tall, 4/4/23, missing, 1600909831762", "Ana, tall, 4/4/23, missing, 1600909831762"),
+            (
+                4,
+                "Ana, tall, 4/4/23, missing, 1600909831762",
+                "Ana, tall, 4/4/23, missing, 1600909831762",
+            ),
         ];
         for (columns, line, wanted) in cases {
             assert_eq!(people(columns, line), wanted, "{line}");

@@ -60,14 +60,18 @@ pub fn parse(bytes: &[u8]) -> Option<Datagram> {
         b"t" => Some(Datagram::Purpose(Purpose::Text)),
         b"f" => Some(Datagram::Purpose(Purpose::File)),
         REFRESH => Some(Datagram::Refresh),
-        _ if bytes.len() == TOKEN_DIGITS => Token::try_from(bytes).ok().map(Datagram::Token).or_else(|| address(bytes)),
+        _ if bytes.len() == TOKEN_DIGITS => {
+            Token::try_from(bytes).ok().map(Datagram::Token).or_else(|| address(bytes))
+        }
         _ if (4..=5).contains(&bytes.len()) => port(bytes).map(Datagram::Port),
         _ => address(bytes),
     }
 }
 
 fn port(bytes: &[u8]) -> Option<u16> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    let text = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
     text.parse().ok().filter(|port| *port >= LOWEST_PORT)
 }
 
@@ -95,8 +99,12 @@ mod tests {
         assert!(matches!(parse(b"f"), Some(Datagram::Purpose(Purpose::File))));
         assert!(matches!(parse(b"45231"), Some(Datagram::Port(45231))));
         assert!(matches!(parse(b"9999"), Some(Datagram::Refresh)));
-        for (bytes, wanted) in [("127.0.0.1,40000", "127.0.0.1:40000"), ("10.0.0.1, 4000", "10.0.0.1:4000")] {
-            assert!(matches!(parse(bytes.as_bytes()), Some(Datagram::RefreshAddress(to)) if to.to_string() == wanted));
+        for (bytes, wanted) in
+            [("127.0.0.1,40000", "127.0.0.1:40000"), ("10.0.0.1, 4000", "10.0.0.1:4000")]
+        {
+            assert!(
+                matches!(parse(bytes.as_bytes()), Some(Datagram::RefreshAddress(to)) if to.to_string() == wanted)
+            );
         }
         // Twelve bytes, and yet no token.
         assert!(matches!(parse(b"1.1.1.1,4000"), Some(Datagram::RefreshAddress(_))));
@@ -105,8 +113,20 @@ mod tests {
     #[test]
     fn everything_else_is_nothing() {
         let wrong: [&[u8]; 14] = [
-            b"", b"T", b"tt", b"14941862699x", b"1494186269", b"1023", b"99999", b"+4000", b"4 00",
-            b"127.0.0.1,80", b"localhost,4000", b"127.0.0.1", b"\xff\xff\xff\xff", b"127.0.0.1,40000,1",
+            b"",
+            b"T",
+            b"tt",
+            b"14941862699x",
+            b"1494186269",
+            b"1023",
+            b"99999",
+            b"+4000",
+            b"4 00",
+            b"127.0.0.1,80",
+            b"localhost,4000",
+            b"127.0.0.1",
+            b"\xff\xff\xff\xff",
+            b"127.0.0.1,40000,1",
         ];
         for bytes in wrong {
             assert!(parse(bytes).is_none(), "{:?}", String::from_utf8_lossy(bytes));

@@ -46,8 +46,9 @@ pub fn quotes(line: &str) -> Quotes {
             Scan::Closed { after, .. } => rest = after,
             Scan::Open => return Quotes::Open,
             Scan::None => {
-                let (field, after) =
-                    text.split_once(',').map_or((text, None), |(field, after)| (field, Some(after)));
+                let (field, after) = text
+                    .split_once(',')
+                    .map_or((text, None), |(field, after)| (field, Some(after)));
                 if field.contains('\n') {
                     return Quotes::Broken;
                 }

@@ -125,7 +125,8 @@ fn bounded_insert<K: Copy + Eq + std::hash::Hash, V>(
     since: impl Fn(&V) -> Instant,
 ) {
     if map.len() >= ORPHANS && !map.contains_key(&key) {
-        if let Some(oldest) = map.iter().min_by_key(|(_, value)| since(value)).map(|(key, _)| *key) {
+        if let Some(oldest) = map.iter().min_by_key(|(_, value)| since(value)).map(|(key, _)| *key)
+        {
             map.remove(&oldest);
         }
     }
@@ -206,7 +207,10 @@ mod tests {
         pairing.token(from(1), peer(1), now);
         for port in 1000..3000 {
             pairing.purpose(from(port), Purpose::Text, now);
-            pairing.refresh(SocketAddr::new(IpAddr::from([10, 0, (port >> 8) as u8, port as u8]), port), now);
+            pairing.refresh(
+                SocketAddr::new(IpAddr::from([10, 0, (port >> 8) as u8, port as u8]), port),
+                now,
+            );
         }
         assert!(pairing.purposes.len() <= ORPHANS && pairing.codes.len() <= ORPHANS);
         assert!(pairing.purpose(from(1), Purpose::Text, now).is_some());

@@ -34,7 +34,13 @@ mod tests {
 
     #[test]
     fn the_id_never_leaves_also_from_a_wrong_column() {
-        let row = Row::new(&["Nur", "scar, Id 482915736620194857", "12/8/24", "missing", "482915736620194857"]);
+        let row = Row::new(&[
+            "Nur",
+            "scar, Id 482915736620194857",
+            "12/8/24",
+            "missing",
+            "482915736620194857",
+        ]);
         assert_eq!(public(&row).line(), "Nur, \"scar, Id (number withheld)\", 12/8/24, missing");
         assert_eq!(public(&Row::new(&["a", "", "", "", "12"])).line(), "a, , ,");
     }

@@ -146,7 +146,13 @@ impl Reader {
     }
 
     /// How far the row goes that begins with `line`: further than one line if a quoted field does.
-    fn whole_row<'a>(&self, rest: &'a [u8], line: &'a [u8], length: usize, end: bool) -> Extent<'a> {
+    fn whole_row<'a>(
+        &self,
+        rest: &'a [u8],
+        line: &'a [u8],
+        length: usize,
+        end: bool,
+    ) -> Extent<'a> {
         let one = Extent::Takes { bytes: line, length, lines: 1 };
         let rows = matches!(self.place, Place::In(_));
         if !rows || !line.contains(&b'"') || state(line) != Quotes::Open {
@@ -173,7 +179,11 @@ impl Reader {
                 Quotes::Broken => return one,
             }
         }
-        if end || lines >= MAX_ROW_LINES as u64 || rest.len() > MAX_ROW { one } else { Extent::Waits }
+        if end || lines >= MAX_ROW_LINES as u64 || rest.len() > MAX_ROW {
+            one
+        } else {
+            Extent::Waits
+        }
     }
 
     /// Forgets what has come of a peer's endless line, so that it cannot fill the memory.
@@ -294,7 +304,12 @@ mod tests {
             .map(|item| match item {
                 Item::Row(section, row) => format!("{} {}", section.title(), row.line()),
                 Item::Kept(kept) => {
-                    format!("{} {:?} {}", kept.line, kept.section, String::from_utf8_lossy(&kept.bytes))
+                    format!(
+                        "{} {:?} {}",
+                        kept.line,
+                        kept.section,
+                        String::from_utf8_lossy(&kept.bytes)
+                    )
                 }
             })
             .collect()
@@ -319,7 +334,10 @@ mod tests {
 
     #[test]
     fn a_quoted_field_runs_over_lines_but_never_over_an_empty_one() {
-        assert_eq!(lines("a, \"b\nc\", d, e, 1\nf, , , ,"), ["People a, \"b\nc\", d, e, 1", "People f, , , ,"]);
+        assert_eq!(
+            lines("a, \"b\nc\", d, e, 1\nf, , , ,"),
+            ["People a, \"b\nc\", d, e, 1", "People f, , , ,"]
+        );
         assert_eq!(
             lines("a, \"b, c, missing, 1\n\nf\", , , ,"),
             ["People a, \"\"\"b\", c, missing, 1", "People \"f\"\"\", , , ,"]
@@ -337,7 +355,10 @@ mod tests {
             lines("People:\nId, Name\n1, Ana"),
             ["2 Some(People) Id, Name", "3 Some(People) 1, Ana"]
         );
-        assert_eq!(lines("Ana, , , ,\nMother of three:"), ["People Ana, , , ,", "People Mother of three:, , , ,"]);
+        assert_eq!(
+            lines("Ana, , , ,\nMother of three:"),
+            ["People Ana, , , ,", "People Mother of three:, , , ,"]
+        );
     }
 
     #[test]

@@ -71,9 +71,8 @@ pub struct Census {
 impl Census {
     /// A census from its fields as typed, in the order of the section's columns.
     pub fn new(fields: &[String]) -> Result<Self, Error> {
-        Self::check(fields).map_err(|wrong| {
-            Error::input("census", wrong, "count again; nothing was saved")
-        })?;
+        Self::check(fields)
+            .map_err(|wrong| Error::input("census", wrong, "count again; nothing was saved"))?;
         Ok(Self { row: Row::new(fields) })
     }
 

@@ -97,7 +97,8 @@ impl Records {
             }
         }
         self.replaced.swap_remove(new);
-        self.people.shift_insert(place.unwrap_or(self.people.len()).min(self.people.len()), new.clone());
+        self.people
+            .shift_insert(place.unwrap_or(self.people.len()).min(self.people.len()), new.clone());
         Ok(())
     }
 
@@ -244,7 +245,8 @@ mod tests {
 
     #[test]
     fn people_are_found_by_id_or_by_part_of_any_field_in_any_case() {
-        let people = [row("Nur Begum", "missing", "17"), row("MD. NUR", "found", "18"), row("Éva", "", "")];
+        let people =
+            [row("Nur Begum", "missing", "17"), row("MD. NUR", "found", "18"), row("Éva", "", "")];
         assert_eq!(search(&people, " nur ").len(), 2);
         assert_eq!(search(&people, "éV").len(), 1);
         assert_eq!(meant(&people, "17"), [&people[0]]);

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn the_scripts_of_the_people_stay_as_they_are() {
-        for name in ["မောင်", "নূর বেগম", "نور بیگم", "𐴌𐴟𐴇𐴥𐴝𐴚𐴒𐴙𐴝", "Cox's Bazar", "ক্‍ষ"] {
+        for name in ["မောင်", "নূর বেগম", "نور بیگم", "𐴌𐴟𐴇𐴥𐴝𐴚𐴒𐴙𐴝", "Cox's Bazar", "ক্‍ষ"]
+        {
             assert!(matches!(shown(name), Cow::Borrowed(same) if same == name));
         }
     }

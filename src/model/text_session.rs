@@ -120,7 +120,10 @@ mod tests {
 
     #[test]
     fn each_send_is_a_message_and_quit_ends() {
-        assert_eq!(hear(&[b"hello", b"world", b"quit"]), [message("hello"), message("world"), Said::Quit]);
+        assert_eq!(
+            hear(&[b"hello", b"world", b"quit"]),
+            [message("hello"), message("world"), Said::Quit]
+        );
         assert_eq!(hear(&[b"helloquit"]), [message("hello")]);
         assert_eq!(hear(&[b"I will not quit", b" yet"]), [message("I will not quit yet")]);
     }
@@ -166,7 +169,8 @@ mod tests {
         let said = std::iter::repeat_with(|| session.feed(b"x")).take(MAX_MESSAGES + 1).last();
         assert_eq!(said, Some(Some(Said::TooMuch)));
         let mut session = TextSession::default();
-        let said = std::iter::repeat_with(|| session.feed(&[b'x'; 4096])).take(MAX_TEXT / 4096 + 1).last();
+        let said =
+            std::iter::repeat_with(|| session.feed(&[b'x'; 4096])).take(MAX_TEXT / 4096 + 1).last();
         assert_eq!(said, Some(Some(Said::TooMuch)));
     }
 

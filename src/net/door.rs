@@ -16,7 +16,8 @@ const PORT_TRIES: usize = 8;
 pub fn open(context: &Context, admitted: Admitted) -> Result<()> {
     let knock = admitted.knock();
     let Some(peer) = context.book.peer(knock.peer) else { return Ok(()) };
-    let own = context.socket.local_addr().map_err(|cause| Error::device("read own address", cause))?;
+    let own =
+        context.socket.local_addr().map_err(|cause| Error::device("read own address", cause))?;
     let listener = listen(own.ip())?;
     let port = listener.local_addr().map_err(|cause| Error::device("open a door", cause))?.port();
     admitted.opened(port);
@@ -89,9 +90,9 @@ mod tests {
     fn a_door_opens_in_the_originals_port_range() {
         let listeners: Vec<_> =
             (0..50).map(|_| listen(IpAddr::from([127, 0, 0, 1])).expect("a port")).collect();
-        let inside = listeners.iter().filter(|listener| {
-            DOOR_PORTS.contains(&listener.local_addr().expect("bound").port())
-        });
+        let inside = listeners
+            .iter()
+            .filter(|listener| DOOR_PORTS.contains(&listener.local_addr().expect("bound").port()));
         assert_eq!(inside.count(), 50);
     }
 

@@ -84,7 +84,9 @@ impl Listener {
                     }
                     None => {
                         if let Some(hushed) = self.strangers.note(now) {
-                            log::warn!("{from} knocked with an unknown token; {hushed} such before");
+                            log::warn!(
+                                "{from} knocked with an unknown token; {hushed} such before"
+                            );
                         }
                     }
                 }
@@ -108,7 +110,9 @@ impl Listener {
             None => {
                 if let Some(hushed) = self.garbage.note(now) {
                     let length = bytes.len();
-                    log::warn!("{from} sent {length} bytes that are no knock; {hushed} such before");
+                    log::warn!(
+                        "{from} sent {length} bytes that are no knock; {hushed} such before"
+                    );
                 }
             }
         }
@@ -132,9 +136,16 @@ impl Listener {
                 let context = Arc::clone(&self.context);
                 let started = self.context.crew.spawn("session", move || {
                     let done = door::open(&context, admitted);
-                    if let Err(error @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. })) = done {
+                    if let Err(
+                        error
+                        @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. }),
+                    ) = done
+                    {
                         if let Some(hushed) = context.monitor.trouble(knock.peer) {
-                            log::warn!("session with peer {}: {error}; {hushed} such before", knock.peer);
+                            log::warn!(
+                                "session with peer {}: {error}; {hushed} such before",
+                                knock.peer
+                            );
                         }
                     }
                     Ok(())
@@ -151,7 +162,10 @@ impl Listener {
             Admission::Again(None) => {}
             Admission::Full => {
                 if let Some(hushed) = self.crowd.note(now) {
-                    log::warn!("no place for a session of peer {}; {hushed} such before", knock.peer);
+                    log::warn!(
+                        "no place for a session of peer {}; {hushed} such before",
+                        knock.peer
+                    );
                 }
             }
         }

@@ -134,7 +134,9 @@ fn receive(mut wire: Wire, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Ind
         bytes += piece.len() as u64;
         reader.feed(piece, &mut take);
         let lasted = begun.elapsed();
-        if bytes > MAX_FILE || (lasted > FILE_GRACE && bytes / lasted.as_secs().max(1) < SLOWEST_FILE) {
+        if bytes > MAX_FILE
+            || (lasted > FILE_GRACE && bytes / lasted.as_secs().max(1) < SLOWEST_FILE)
+        {
             return Err(Error::peer("its copy is too large or comes too slowly"));
         }
         if bytes - told >= REPORT_EVERY {

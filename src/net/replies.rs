@@ -47,7 +47,8 @@ impl Replies {
         let mut table = lock(&self.table);
         while table.waiting.contains_key(&peer) {
             stop.check()?;
-            let slice = deadline.slice(SLICE).ok_or(Error::Deadline { what: "an earlier knock" })?;
+            let slice =
+                deadline.slice(SLICE).ok_or(Error::Deadline { what: "an earlier knock" })?;
             let waited = self.bell.wait_timeout(table, slice);
             table = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -146,7 +147,9 @@ mod tests {
     fn a_peer_that_answers_exactly_cannot_be_imitated_from_another_port() {
         let (replies, stop) = (Replies::default(), Stop::default());
         let deadline = Deadline::after(Duration::from_secs(60));
-        drop(replies.expect(peer(1), at(1), deadline, &stop).map(|_| replies.deliver(at(1), 40_001)));
+        drop(
+            replies.expect(peer(1), at(1), deadline, &stop).map(|_| replies.deliver(at(1), 40_001)),
+        );
         let _again = replies.expect(peer(1), at(1), deadline, &stop).expect("free");
         assert_eq!(replies.deliver(at(9), 40_666), None);
     }

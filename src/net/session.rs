@@ -128,7 +128,9 @@ fn report(context: &Context, peer: PeerNumber, mut tally: Tally) {
         context.order(Order::Applied(peer));
         let people = context.database.with(|records| records.people());
         tally.contested = contested(&people).len();
-    } else if !tally.broken && tally.rows == context.database.with(|records| records.rows(Section::People).len()) {
+    } else if !tally.broken
+        && tally.rows == context.database.with(|records| records.rows(Section::People).len())
+    {
         context.order(Order::Current(peer));
     }
     if tally.new > 0 || tally.refused > 0 {

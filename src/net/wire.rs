@@ -57,7 +57,13 @@ impl Wire {
         loop {
             match self.stream.read(buffer) {
                 Err(cause) if is_not_yet(&cause) => {
-                    ready(&self.stream, PollFlags::IN, deadline, &self.stop, "the other side's bytes")?;
+                    ready(
+                        &self.stream,
+                        PollFlags::IN,
+                        deadline,
+                        &self.stop,
+                        "the other side's bytes",
+                    )?;
                 }
                 Err(cause) => return Err(Error::device("read from the connection", cause)),
                 Ok(count) => return Ok(count),
@@ -71,7 +77,13 @@ impl Wire {
             match self.stream.write(bytes) {
                 Err(cause) if is_not_yet(&cause) => {
                     let deadline = Deadline::after(patience);
-                    ready(&self.stream, PollFlags::OUT, deadline, &self.stop, "the other side to read")?;
+                    ready(
+                        &self.stream,
+                        PollFlags::OUT,
+                        deadline,
+                        &self.stop,
+                        "the other side to read",
+                    )?;
                 }
                 Err(cause) => return Err(Error::device("write to the connection", cause)),
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),

@@ -135,7 +135,8 @@ fn tier2(options: &Tier2) -> Result<()> {
 
 fn import(options: &Import) -> Result<()> {
     let book = token_file::import(&options.token_file, &options.network)?;
-    let write = |path: &Path, text: String| files::replace(path, |out| out.write_all(text.as_bytes()));
+    let write =
+        |path: &Path, text: String| files::replace(path, |out| out.write_all(text.as_bytes()));
     if let Some(path) = &options.tier2_out {
         write(path, book.to_json(false))?;
     }
@@ -147,7 +148,8 @@ fn import(options: &Import) -> Result<()> {
 
 fn print_line(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(bytes).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    let written =
+        out.write_all(bytes).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
     written.map_err(|cause| Error::device("write to standard output", cause))
 }
 
@@ -158,9 +160,8 @@ fn begin() -> Result<(Screen, Printer, Stop)> {
     raise_descriptors();
     let stop = Stop::default();
     let on_signal = stop.clone();
-    ctrlc::set_handler(move || on_signal.set()).map_err(|cause| {
-        Error::device("catch Ctrl-C", std::io::Error::other(cause.to_string()))
-    })?;
+    ctrlc::set_handler(move || on_signal.set())
+        .map_err(|cause| Error::device("catch Ctrl-C", std::io::Error::other(cause.to_string())))?;
     Ok((screen, printer, stop))
 }
 

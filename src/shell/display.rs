@@ -89,7 +89,8 @@ impl<W: Write> Display<W> {
     /// Draws the line being typed: always in one row of the screen, scrolled sideways if it is long.
     fn draw(&mut self) -> io::Result<()> {
         if let (Some((prompt, before, behind)), true) = (&self.typing, self.terminal) {
-            let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+            let columns =
+                crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
             let room = columns.saturating_sub(width(prompt) + 1).max(8);
             let before = tail(before, room);
             let behind = head(behind, room.saturating_sub(width(before)));

@@ -95,7 +95,10 @@ mod tests {
         use Key::*;
         assert_eq!(typed(&[Letter('é'), Letter('b'), Left, Left, Letter('ন'), Delete]), "নb");
         assert_eq!(typed(&[Letter('a'), Backspace, Backspace, Right, Delete, Letter('b')]), "b");
-        assert_eq!(typed(&[Letter('a'), Home, Letter('b'), End, Letter('c'), Letter('\x1b')]), "bac");
+        assert_eq!(
+            typed(&[Letter('a'), Home, Letter('b'), End, Letter('c'), Letter('\x1b')]),
+            "bac"
+        );
         let words = [Letter('a'), Letter(' '), Letter('b'), Letter(' '), ClearWord, Letter('c')];
         assert_eq!(typed(&words), "a c");
         assert_eq!(typed(&[Letter('a'), Clear]), "");

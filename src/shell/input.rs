@@ -124,7 +124,8 @@ impl Input {
     fn read_more(&mut self) -> Result<()> {
         let wrong = |cause| Error::device("read standard input", cause);
         let stdin = io::stdin();
-        let slice = Deadline::after(SLICE).slice(SLICE).and_then(|slice| Timespec::try_from(slice).ok());
+        let slice =
+            Deadline::after(SLICE).slice(SLICE).and_then(|slice| Timespec::try_from(slice).ok());
         let ready = rustix::event::poll(&mut [PollFd::new(&stdin, PollFlags::IN)], slice.as_ref());
         match ready {
             Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(()),

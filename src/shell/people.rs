@@ -145,15 +145,15 @@ impl Desk<'_> {
         let chosen = match persons.as_slice() {
             [] => {
                 self.screen.say(words::matches(0));
-                return Ok(None);
+                None
             }
-            [one] => one,
-            several => match self.choose("Which person", several)? {
-                Some(at) => several.get(at).copied().unwrap_or(&people[0]),
-                None => return Ok(None),
-            },
+            [one] => Some(*one),
+            several => {
+                let at = self.choose("Which person", several)?;
+                at.and_then(|at| several.get(at).copied())
+            }
         };
-        Ok(Some(self.context.database.with(|records| records.versions(chosen))))
+        Ok(chosen.map(|row| self.context.database.with(|records| records.versions(row))))
     }
 
     fn choose_version(&mut self, versions: &[Row]) -> std::result::Result<Option<Row>, Gone> {
@@ -161,14 +161,19 @@ impl Desk<'_> {
             self.list(&[one]);
             return Ok(Some(one.clone()));
         }
-        self.screen.say("There are several versions. The one you choose and edit replaces the others.");
+        self.screen
+            .say("There are several versions. The one you choose and edit replaces the others.");
         let rows: Vec<_> = versions.iter().collect();
         let at = self.choose("Which version is right", &rows)?;
         Ok(at.and_then(|at| versions.get(at).cloned()))
     }
 
     /// Lists rows with numbers and asks for one; `None` when the answer is none of them.
-    fn choose(&mut self, question: &str, rows: &[&Row]) -> std::result::Result<Option<usize>, Gone> {
+    fn choose(
+        &mut self,
+        question: &str,
+        rows: &[&Row],
+    ) -> std::result::Result<Option<usize>, Gone> {
         self.list(rows);
         let answer = self.input.line(&format!("{question} (1-{}, Enter: none): ", rows.len()))?;
         match answer.parse::<usize>() {
@@ -199,7 +204,8 @@ impl Desk<'_> {
         match id.parse::<PersonId>() {
             Ok(id) => {
                 if !self.context.database.with(|records| records.has(&id)) {
-                    self.screen.say("Nobody here has this Id yet. The record is kept all the same.");
+                    self.screen
+                        .say("Nobody here has this Id yet. The record is kept all the same.");
                 }
                 dose.person = Some(id);
                 self.add_row(Section::Vaccinations, dose.row(), "The vaccination is recorded.");
@@ -238,7 +244,9 @@ impl Desk<'_> {
                 Ok(()) => self.screen.say(format!("Saved. {done}")),
                 Err(error) => {
                     let why = words::failure(&error);
-                    self.screen.say(format!("{done}\nNOT on the disk yet: {why}. The node goes on trying."));
+                    self.screen.say(format!(
+                        "{done}\nNOT on the disk yet: {why}. The node goes on trying."
+                    ));
                 }
             },
         }

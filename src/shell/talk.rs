@@ -84,7 +84,9 @@ impl Voice<'_> {
             Ok(())
         });
         match started {
-            Ok(()) => self.screen.say(format!("Sending to {} …", words::peer_name(&self.context.book, number))),
+            Ok(()) => self
+                .screen
+                .say(format!("Sending to {} …", words::peer_name(&self.context.book, number))),
             Err(error) => self.screen.say(words::failure(&error)),
         }
         Ok(())
@@ -110,7 +112,9 @@ impl Voice<'_> {
         {
             let mut count = lock(&sending);
             if *count >= MAX_ALARMS {
-                self.screen.say("Many alarms are being sent already; this one was not. Try again in 3 seconds.");
+                self.screen.say(
+                    "Many alarms are being sent already; this one was not. Try again in 3 seconds.",
+                );
                 return Ok(());
             }
             *count += 1;
@@ -138,7 +142,10 @@ impl Voice<'_> {
     pub fn peers(&self) {
         let now = Instant::now();
         let book = &self.context.book;
-        let wide = book.all().iter().map(|peer| crate::shell::display::width(&words::shown_organisation(peer)));
+        let wide = book
+            .all()
+            .iter()
+            .map(|peer| crate::shell::display::width(&words::shown_organisation(peer)));
         let wide = wide.max().unwrap_or(0);
         for peer in book.all() {
             let organisation = words::shown_organisation(peer);
@@ -150,7 +157,10 @@ impl Voice<'_> {
                 format!("heard {}", words::heard(last.map(|last| now.duration_since(last))))
             };
             let address = peer.address.to_string();
-            self.screen.say(format!("{:>4}  {organisation}{gap}  {address:<21}  {heard}", peer.number.value()));
+            self.screen.say(format!(
+                "{:>4}  {organisation}{gap}  {address:<21}  {heard}",
+                peer.number.value()
+            ));
         }
     }
 

@@ -34,17 +34,11 @@ pub const TOO_LONG: &str = "That line is longer than 1000 bytes, and nothing was
 /// An unknown menu number.
 pub const NO_SUCH_ITEM: &str = "There is no such number in the menu.";
 /// The questions of a person's fields.
-pub const PERSON: [&str; 4] = ["Name", "Appearance", "Last seen (when, where)", "Status (missing, found, deceased, …)"];
+pub const PERSON: [&str; 4] =
+    ["Name", "Appearance", "Last seen (when, where)", "Status (missing, found, deceased, …)"];
 /// The questions of a vaccination, behind the person's Id.
-pub const VACCINATION: [&str; 7] = [
-    "Vaccine",
-    "Brand",
-    "Lot",
-    "Date",
-    "Dose (1, 2, …)",
-    "Country",
-    "Centre where it was given",
-];
+pub const VACCINATION: [&str; 7] =
+    ["Vaccine", "Brand", "Lot", "Date", "Dose (1, 2, …)", "Country", "Centre where it was given"];
 /// The questions of a census.
 pub const CENSUS: [&str; 15] = [
     "Camp",
@@ -77,7 +71,9 @@ pub fn failure(error: &Error) -> String {
 pub fn hello_tier1(book: &PeerBook, me: &Peer) -> String {
     let (number, organisation) = (me.number, shown_organisation(me));
     let (network, peers) = (shown(book.network()), book.all().len() - 1);
-    format!("reunite: node {number}, {organisation}. Network \"{network}\" with {peers} other nodes.")
+    format!(
+        "reunite: node {number}, {organisation}. Network \"{network}\" with {peers} other nodes."
+    )
 }
 
 /// What a tier-2 node is, at its start.
@@ -89,7 +85,8 @@ pub fn hello_tier2(book: &PeerBook, rows: usize) -> String {
 /// What was found in the database file.
 pub fn loaded(file: &str, loaded: &Loaded) -> String {
     let [people, vaccinations, camps] = loaded.rows;
-    let mut text = format!("{file}: {people} people, {vaccinations} vaccinations, {camps} camp censuses.");
+    let mut text =
+        format!("{file}: {people} people, {vaccinations} vaccinations, {camps} camp censuses.");
     if loaded.made {
         text.push_str(" The file was missing and has been made.");
     }
@@ -136,7 +133,9 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
             ),
             false,
         ),
-        Notice::Disk(Disk::Well) => ("The disk can be written again; everything is saved.".into(), false),
+        Notice::Disk(Disk::Well) => {
+            ("The disk can be written again; everything is saved.".into(), false)
+        }
     }
 }
 
@@ -180,7 +179,11 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
         ([], 1) => String::new(),
         (_, all) => {
             let numbers: Vec<_> = reached.iter().map(|(peer, _)| peer.to_string()).collect();
-            let list = if numbers.is_empty() { String::new() } else { format!(": {}", numbers.join(", ")) };
+            let list = if numbers.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", numbers.join(", "))
+            };
             format!("{thing} reached {} of {all} peers{list}.", numbers.len())
         }
     };
@@ -195,7 +198,11 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&format!("  {}: {} NOT have it: {why}.", peer_name(book, *peer), does(outcome)));
+        text.push_str(&format!(
+            "  {}: {} NOT have it: {why}.",
+            peer_name(book, *peer),
+            does(outcome)
+        ));
     }
     let missed = outcomes.iter().any(|(_, outcome)| !outcome.is_success());
     match what {
@@ -203,7 +210,9 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
         Sent::Database if missed => {
             text.push_str("\n  -> It is tried again by itself, and when they are heard of.");
         }
-        Sent::Alarm if missed => text.push_str("\n  -> Warn them in another way, or raise it again with 10."),
+        Sent::Alarm if missed => {
+            text.push_str("\n  -> Warn them in another way, or raise it again with 10.")
+        }
         Sent::Messages { unsent, .. } if !unsent.is_empty() => {
             text.push_str(&format!("\n  -> Not sent: {}", shown(&unsent.join(" / "))));
         }
@@ -244,9 +253,15 @@ pub fn heard(ago: Option<Duration>) -> String {
 pub fn progress(progress: Progress<'_>) -> String {
     match progress {
         Progress::Asking(peer, at, all) => {
-            format!("Asking node {} ({}), try {at} of {all} …", peer.number, shown_organisation(peer))
+            format!(
+                "Asking node {} ({}), try {at} of {all} …",
+                peer.number,
+                shown_organisation(peer)
+            )
         }
-        Progress::Failed(peer, Error::Deadline { .. }) => format!("  Node {} does not answer.", peer.number),
+        Progress::Failed(peer, Error::Deadline { .. }) => {
+            format!("  Node {} does not answer.", peer.number)
+        }
         Progress::Failed(peer, error) => {
             format!("  Node {} could not be reached: {}.", peer.number, shown(&error.to_string()))
         }
@@ -294,7 +309,12 @@ mod tests {
     fn book() -> PeerBook {
         let peer = |number: u64, organisation: &str| {
             let address = ([127, 0, 0, 1], 33_000 + number as u16).into();
-            Peer::new(number.try_into().expect("1 to 999"), organisation.parse().expect("a name"), address, None)
+            Peer::new(
+                number.try_into().expect("1 to 999"),
+                organisation.parse().expect("a name"),
+                address,
+                None,
+            )
         };
         let peers = vec![peer(1, "Yangon"), peer(2, "Mandalay"), peer(3, "Cox's Bazar")];
         PeerBook::new(Path::new("test"), "test".into(), peers).expect("right")

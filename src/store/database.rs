@@ -86,7 +86,8 @@ impl Database {
             .map(|section| records.rows(section).len());
         loaded.kept = records.kept().to_vec();
         let state = State { records, generation: 0, saved: 0, trouble: None };
-        let shared = Shared { path: path.to_owned(), state: Mutex::new(state), bell: Condvar::new() };
+        let shared =
+            Shared { path: path.to_owned(), state: Mutex::new(state), bell: Condvar::new() };
         Ok((Self(Arc::new(shared)), loaded))
     }
 

@@ -128,7 +128,8 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn folder(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("reunite-files-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("reunite-files-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a temporary folder");
         path

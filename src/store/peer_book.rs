@@ -71,7 +71,10 @@ impl PeerBook {
     pub fn read_tier2(path: &Path) -> Result<Self> {
         let mut book = Self::read(path)?;
         if book.peers.iter().any(|peer| peer.token.is_some()) {
-            log::warn!("{}: a tier-2 node needs no tokens; give it the tier-2 peers file", path.display());
+            log::warn!(
+                "{}: a tier-2 node needs no tokens; give it the tier-2 peers file",
+                path.display()
+            );
         }
         for peer in &mut book.peers {
             peer.token = None;
@@ -168,9 +171,8 @@ impl PeerBook {
 
     /// The same peers without their tokens: all that a screen needs.
     pub fn names(&self) -> Self {
-        let name = |peer: &Peer| {
-            Peer::new(peer.number, peer.organisation.clone(), peer.address, None)
-        };
+        let name =
+            |peer: &Peer| Peer::new(peer.number, peer.organisation.clone(), peer.address, None);
         Self { network: self.network.clone(), peers: self.peers.iter().map(name).collect() }
     }
 
@@ -329,7 +331,10 @@ mod tests {
         for (at, (text, place, what)) in cases.into_iter().enumerate() {
             let error = read(&format!("wrong{at}"), text).expect_err(text);
             let line = error.to_string();
-            assert!(line.contains(".json") && line.contains(place) && line.contains(what), "{line}");
+            assert!(
+                line.contains(".json") && line.contains(place) && line.contains(what),
+                "{line}"
+            );
             assert!(error.advice().is_some());
             assert!(!line.contains("1494186") && !line.contains("7473237"), "{line}");
         }

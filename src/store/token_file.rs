@@ -59,7 +59,8 @@ mod tests {
     use super::*;
 
     fn read(name: &str, text: &str) -> Result<PeerBook> {
-        let path = std::env::temp_dir().join(format!("reunite-token-{name}-{}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("reunite-token-{name}-{}", std::process::id()));
         std::fs::write(&path, text).expect("written");
         let book = import(&path, "n");
         std::fs::remove_file(&path).expect("removed");
@@ -70,7 +71,11 @@ mod tests {
     fn the_number_of_a_peer_is_its_line() {
         let text = "127.0.0.1, 33001 , 149418626990 , Yangon General\n\n10.0.0.3, 33003 , 747323719280 , A, B\n";
         let book = read("right", text).expect("right");
-        let lines: Vec<_> = book.all().iter().map(|peer| (peer.number.value(), peer.organisation.to_string())).collect();
+        let lines: Vec<_> = book
+            .all()
+            .iter()
+            .map(|peer| (peer.number.value(), peer.organisation.to_string()))
+            .collect();
         assert_eq!(lines, [(1, "Yangon General".into()), (3, "A, B".into())]);
     }
 
