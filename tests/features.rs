@@ -12,7 +12,7 @@ fn an_added_person_reaches_the_other_node_and_both_files() {
     let (mut one, two) = (network.tier1(1), network.tier1(2));
     one.type_lines(&["3", "Nur Begum", "thin, scar", "Balukhali 12/8/24", "missing"]);
     one.wait_for("Saved. The person has the Id");
-    two.wait_for("Yangon General Hospital) sent its database: 1 new rows");
+    two.wait_for("Yangon General Hospital) sent its database. New rows: 1.");
     one.wait_for("The database reached peer 2");
     until("the same rows in both files", || {
         network.people(1).len() == 1 && network.people(1) == network.people(2)

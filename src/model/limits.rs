@@ -143,5 +143,3 @@ pub const REFRESH_CONNECT: Duration = Duration::from_secs(2);
 
 /// Lines waiting for the screen. Beyond it messages of peers are counted instead of shown.
 pub const SCREEN_QUEUE: usize = 1024;
-/// Widest a column is shown, in terminal columns, before it is cut with `…`.
-pub const MAX_COLUMN: usize = 40;

@@ -227,7 +227,7 @@ mod tests {
         records.settle(&[missing.clone(), found.clone()], &found).expect("room");
         assert_eq!(records.people(), [found.clone(), other.clone()]);
         assert_eq!(records.merge(missing.clone()), Merged::Replaced);
-        records.settle(&[found.clone()], &missing).expect("room");
+        records.settle(std::slice::from_ref(&found), &missing).expect("room");
         assert_eq!(records.people(), [missing.clone(), other]);
         assert_eq!(records.merge(found), Merged::Replaced);
         assert_eq!(records.merge(missing), Merged::Known);

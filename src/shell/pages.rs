@@ -1,6 +1,5 @@
 //! Shows many rows: page by page on a terminal, whole where there is none.
 
-use crate::model::limits::MAX_COLUMN;
 use crate::model::row::Row;
 use crate::shell::input::Input;
 use crate::shell::screen::Screen;
@@ -29,11 +28,11 @@ pub fn show(
         }
         return true;
     }
-    let height = crossterm::terminal::size().map_or(24, |(_, height)| usize::from(height));
-    let pages: Vec<_> = rows.chunks(height.saturating_sub(MARGIN).max(5)).collect();
+    let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
+    let pages: Vec<_> = rows.chunks(usize::from(height).saturating_sub(MARGIN).max(5)).collect();
     let mut at = 0;
     while let Some(page) = pages.get(at) {
-        let table = Table::new(columns, page, Some(MAX_COLUMN));
+        let table = Table::new(columns, page, Some(usize::from(width)));
         screen.say(table.header(columns));
         screen.say(lines(&table, page, &mark));
         if pages.len() == 1 {

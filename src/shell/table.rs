@@ -3,27 +3,37 @@
 use crate::model::row::Row;
 use crate::model::shown::shown;
 use crate::shell::display::width;
+use std::borrow::Cow;
 
 /// A table with its columns' widths fixed.
 #[derive(Debug)]
 pub struct Table {
     widths: Vec<usize>,
-    most: Option<usize>,
 }
 
+/// Columns of the margin and between two fields.
+const GAP: usize = 2;
+/// A column is not made narrower than this, unless it is by nature.
+const NARROWEST: usize = 10;
+
 impl Table {
-    /// A table for `rows` under `columns`; a column wider than `most` is cut.
-    pub fn new(columns: &[&str], rows: &[Row], most: Option<usize>) -> Self {
+    /// A table for `rows` under `columns`. If it would be wider than `room`, its widest columns are cut.
+    pub fn new(columns: &[&str], rows: &[Row], room: Option<usize>) -> Self {
         let mut widths: Vec<_> = columns.iter().map(|column| width(column)).collect();
         for row in rows {
             for (widest, field) in widths.iter_mut().zip(row.fields()) {
                 *widest = (*widest).max(width(&shown(&field)));
             }
         }
-        if let Some(most) = most {
-            widths.iter_mut().for_each(|width| *width = (*width).min(most));
+        let room = room.unwrap_or(usize::MAX).saturating_sub(GAP * widths.len());
+        while widths.iter().sum::<usize>() > room {
+            // The first of the widest gives way; the Id, which must be copied whole, is seldom one.
+            match widths.iter_mut().rev().max() {
+                Some(widest) if *widest > NARROWEST => *widest -= 1,
+                _ => break,
+            }
         }
-        Self { widths, most }
+        Self { widths }
     }
 
     /// The line of column names.
@@ -38,34 +48,34 @@ impl Table {
     }
 
     fn line<'a>(&self, mark: &str, fields: impl Iterator<Item = &'a str>) -> String {
-        let mut line = format!("{mark:2}");
-        for (at, (field, width_here)) in fields.zip(&self.widths).enumerate() {
+        let mut line = format!("{mark:GAP$}");
+        for (at, (field, room)) in fields.zip(&self.widths).enumerate() {
             if at > 0 {
-                line.push_str("  ");
+                line.extend(std::iter::repeat_n(' ', GAP));
             }
-            let field = self.cut(field);
+            let field = cut(field, *room);
             line.push_str(&field);
-            line.extend(std::iter::repeat_n(' ', width_here.saturating_sub(width(&field))));
+            line.extend(std::iter::repeat_n(' ', room.saturating_sub(width(&field))));
         }
         line.truncate(line.trim_end().len());
         line
     }
+}
 
-    fn cut(&self, field: &str) -> String {
-        let Some(most) = self.most.filter(|most| width(field) > *most) else {
-            return field.to_owned();
-        };
-        let (mut cut, mut used) = (String::new(), 0);
-        for letter in field.chars() {
-            used += width(letter.encode_utf8(&mut [0; 4]));
-            if used + 1 > most {
-                break;
-            }
-            cut.push(letter);
-        }
-        cut.push('…');
-        cut
+fn cut(field: &str, room: usize) -> Cow<'_, str> {
+    if width(field) <= room {
+        return Cow::Borrowed(field);
     }
+    let (mut cut, mut used) = (String::new(), 0);
+    for letter in field.chars() {
+        used += width(letter.encode_utf8(&mut [0; 4]));
+        if used + 1 > room {
+            break;
+        }
+        cut.push(letter);
+    }
+    cut.push('…');
+    Cow::Owned(cut)
 }
 
 #[cfg(test)]
@@ -83,9 +93,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_field_is_cut_and_controls_are_shown() {
-        let row = Row::new(&["abcdefghij", "\u{1b}x"]);
-        let table = Table::new(&["A", "B"], std::slice::from_ref(&row), Some(5));
-        assert_eq!(table.row("* ", &row), "* abcd…  ␛x");
+    fn the_widest_columns_are_cut_to_the_room_and_controls_are_shown() {
+        let row = Row::new(&["abcdefghijklmnopqrstuvwxyz", "\u{1b}x", "1234567890123456789"]);
+        let table = Table::new(&["A", "B", "C"], std::slice::from_ref(&row), Some(46));
+        let line = table.row("*", &row);
+        assert_eq!(line, "* abcdefghijklmnopqr…  ␛x  1234567890123456789");
+        let table = Table::new(&["A", "B", "C"], std::slice::from_ref(&row), Some(5));
+        assert_eq!(table.row("*", &row), "* abcdefghi…  ␛x  123456789…");
     }
 }

@@ -71,9 +71,7 @@ pub fn failure(error: &Error) -> String {
 pub fn hello_tier1(book: &PeerBook, me: &Peer) -> String {
     let (number, organisation) = (me.number, shown_organisation(me));
     let (network, peers) = (shown(book.network()), book.all().len() - 1);
-    format!(
-        "reunite: node {number}, {organisation}. Network \"{network}\" with {peers} other nodes."
-    )
+    format!("reunite: node {number}, {organisation}. Network \"{network}\", other nodes: {peers}.")
 }
 
 /// What a tier-2 node is, at its start.
@@ -149,7 +147,7 @@ fn alarm(from: &str, text: &str) -> String {
 }
 
 fn received(from: &str, tally: &Tally) -> String {
-    let mut text = format!("{from} sent its database: {} new rows.", tally.new);
+    let mut text = format!("{from} sent its database. New rows: {}.", tally.new);
     if tally.refused > 0 {
         text.push_str(&format!(" {} rows were REFUSED: this node is full.", tally.refused));
     }

@@ -2,6 +2,7 @@
 //! Nothing here sleeps to wait: every wait is for a line or a state, with a bound.
 
 #![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 use std::fs;
