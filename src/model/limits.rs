@@ -113,7 +113,9 @@ pub const BUFFER: usize = 64 * 1024;
 
 /// Peers dialled at the same time for one broadcast.
 pub const MAX_DIALS: usize = 64;
-/// Broadcasts that may wait for the one that runs; more are the same as these.
+/// Broadcasts under way at the same time; what is asked for meanwhile is one more.
+pub const MAX_BROADCASTS: usize = 4;
+/// Orders that may wait for the broadcast thread.
 pub const BROADCAST_QUEUE: usize = 64;
 /// Alarms being sent at the same time.
 pub const MAX_ALARMS: usize = 8;

@@ -6,17 +6,20 @@
 //! all others itself, and the classic dialect can send only the whole database.
 
 use crate::base::error::{Error, Result};
+use crate::base::seats::Seats;
 use crate::base::threads::lock;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{MAX_DIALS, RETRY_FIRST, RETRY_LAST, SLICE};
+use crate::model::limits::{MAX_BROADCASTS, MAX_DIALS, RETRY_FIRST, RETRY_LAST, SLICE};
+use crate::model::records::Records;
 use crate::net::context::{Context, Order, Work};
 use crate::net::deliver;
 use crate::net::notice::{Notice, Outcome, Sent};
+use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
 use rand::RngExt;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,134 +60,187 @@ pub fn to_all<'a>(
     outcomes
 }
 
-/// A peer that may lack something.
-#[derive(Clone, Copy, Debug)]
-struct Owed {
-    due: Instant,
-    failures: u32,
-    /// When it last failed; a sign of life after that makes it due at once.
-    failed: Option<Instant>,
-}
-
-/// The broadcast thread.
-pub fn run(context: &Context, orders: &Receiver<Order>) -> Result<()> {
-    let mut owed: HashMap<PeerNumber, Owed> = HashMap::new();
-    let mut rest_until = Instant::now();
+/// The broadcast thread. It only decides; every delivery has a thread of its own, so that a peer that does
+/// not answer holds up nobody else.
+pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
+    let mut debts = Debts::default();
+    let mut asked: Vec<Work> = Vec::new();
+    let (broadcasts, retries) = (Seats::new(MAX_BROADCASTS, MAX_BROADCASTS), Seats::new(1, 1));
     loop {
         context.stop.check()?;
-        let mut asked = Vec::new();
         match orders.recv_timeout(SLICE) {
             Ok(order) => {
-                // All that waits is done by one broadcast.
                 for order in std::iter::once(order).chain(orders.try_iter()) {
-                    asked.extend(take(context, order, &mut owed));
+                    asked.extend(take(context, order, &mut debts));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Error::Stopped),
         }
         if !asked.is_empty() {
-            send_to_all(context, &mut owed);
-        } else if let Some(peer) = next_due(context, &owed, rest_until) {
-            rest_until = send_to_one(context, peer, &mut owed);
+            // All that was asked for meanwhile is done by one broadcast.
+            if let Some(seat) = broadcasts.take(&()) {
+                let (node, works) = (Arc::clone(context), std::mem::take(&mut asked));
+                context.crew.spawn("broadcast", move || {
+                    send_to_all(&node);
+                    drop((seat, works));
+                    Ok(())
+                })?;
+            }
+        }
+        if let Some(seat) = retries.take(&()) {
+            if let Some((peer, missed)) = debts.next_due(context) {
+                let node = Arc::clone(context);
+                context.crew.spawn("retry", move || {
+                    let begun = Instant::now();
+                    if let Some(outcome) = send_to_one(&node, peer) {
+                        if missed && outcome.is_success() {
+                            tell_of_one(&node, peer, outcome);
+                        }
+                    }
+                    // The link has a rest before the next one, however slow it is.
+                    node.stop.wait((begun.elapsed() * PASS_ON_SHARE).min(RETRY_LAST));
+                    drop(seat);
+                    Ok(())
+                })?;
+            }
         }
     }
 }
 
 /// Notes an order; returns its share in the work if it is to send to all now.
-fn take(context: &Context, order: Order, owed: &mut HashMap<PeerNumber, Owed>) -> Option<Work> {
+fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
     match order {
         Order::ToAll(work) => return Some(work),
-        Order::Current(peer) => drop(owed.remove(&peer)),
-        Order::Missed(peer) => missed(owed, peer),
+        Order::Current(peer, ticket) => debts.paid(peer, ticket),
+        Order::Missed(peer) => debts.missed(peer, context.database.now()),
         Order::Applied(from) => {
             for peer in context.book.others(context.me).filter(|peer| peer.number != from) {
                 let wait = PASS_ON.mul_f64(rand::rng().random_range(0.5..1.5));
-                let due = Instant::now() + wait;
-                owed.entry(peer.number).or_insert(Owed { due, failures: 0, failed: None });
+                debts.owe(peer.number, context.database.now(), wait);
             }
         }
     }
     None
 }
 
-fn send_to_all(context: &Context, owed: &mut HashMap<PeerNumber, Owed>) {
-    let people = context.database.with(|records| records.people());
+fn send_to_all(context: &Context) {
+    let (ticket, people) = (context.database.now(), context.database.with(Records::people));
     let others = context.book.others(context.me);
     let outcomes = to_all(others, |peer| deliver::database(context, peer, &people));
     for (peer, outcome) in &outcomes {
-        note(owed, *peer, outcome);
+        note(context, *peer, ticket, outcome);
     }
     context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
 }
 
-/// The peer to be tried next, if one is due.
-fn next_due(
-    context: &Context,
-    owed: &HashMap<PeerNumber, Owed>,
-    rest_until: Instant,
-) -> Option<PeerNumber> {
-    let now = Instant::now();
-    let back = |peer: PeerNumber, owed: &Owed| {
-        owed.failed.is_some_and(|failed| context.monitor.last_heard(peer) > Some(failed))
-    };
-    owed.iter()
-        .filter(|(peer, owed)| back(**peer, owed) || (owed.due <= now && rest_until <= now))
-        .min_by_key(|(_, owed)| owed.due)
-        .map(|(peer, _)| *peer)
+/// Sends the database to one peer.
+pub fn send_to_one(context: &Context, number: PeerNumber) -> Option<Outcome> {
+    let peer = context.book.peer(number)?;
+    let (ticket, people) = (context.database.now(), context.database.with(Records::people));
+    let outcome = deliver::database(context, peer, &people);
+    note(context, number, ticket, &outcome);
+    Some(outcome)
 }
 
-/// Sends to one peer that may lack something; returns until when the link has a rest.
-fn send_to_one(
-    context: &Context,
-    number: PeerNumber,
-    owed: &mut HashMap<PeerNumber, Owed>,
-) -> Instant {
-    let begun = Instant::now();
-    if let Some(peer) = context.book.peer(number) {
-        let people = context.database.with(|records| records.people());
-        let outcome = deliver::database(context, peer, &people);
-        let was_missed = owed.get(&number).is_some_and(|owed| owed.failures > 0);
-        note(owed, number, &outcome);
-        if was_missed && outcome.is_success() {
-            let outcomes = vec![(number, outcome)];
-            context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
-        }
-    }
-    Instant::now() + begun.elapsed() * PASS_ON_SHARE
+/// Tells the person what became of a database that was sent to one peer.
+pub fn tell_of_one(context: &Context, peer: PeerNumber, outcome: Outcome) {
+    let outcomes = vec![(peer, outcome)];
+    context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
 }
 
-fn note(owed: &mut HashMap<PeerNumber, Owed>, peer: PeerNumber, outcome: &Outcome) {
-    if outcome.is_success() {
-        owed.remove(&peer);
+fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) {
+    let order = if outcome.is_success() {
+        Order::Current(peer, ticket)
     } else {
         log::info!("peer {peer} does not have the database yet: {outcome:?}");
-        missed(owed, peer);
+        Order::Missed(peer)
+    };
+    // Waits for room; the broadcast thread never waits for this one. Fails only when the node ends.
+    if context.orders.send(order).is_err() {
+        log::debug!("the broadcast thread has ended");
     }
 }
 
-fn missed(owed: &mut HashMap<PeerNumber, Owed>, peer: PeerNumber) {
-    let now = Instant::now();
-    let failures = owed.get(&peer).map_or(0, |owed| owed.failures) + 1;
-    let wait = RETRY_LAST.min(RETRY_FIRST * 2_u32.saturating_pow(failures - 1));
-    owed.insert(peer, Owed { due: now + wait, failures, failed: Some(now) });
+/// What each peer may lack.
+#[derive(Debug, Default)]
+struct Debts(HashMap<PeerNumber, Debt>);
+
+#[derive(Clone, Copy, Debug)]
+struct Debt {
+    /// The state of the database that the peer may lack.
+    state: Ticket,
+    due: Instant,
+    failures: u32,
+    /// When it last failed; a sign of life after that makes it due at once.
+    failed: Option<Instant>,
+}
+
+impl Debts {
+    /// The peer may lack `state`; it gets it after `wait`, or earlier if that was planned already.
+    fn owe(&mut self, peer: PeerNumber, state: Ticket, wait: Duration) {
+        let due = Instant::now() + wait;
+        let new = Debt { state, due, failures: 0, failed: None };
+        self.0.entry(peer).or_insert(new).state = state;
+    }
+
+    /// A delivery failed: again later, and later each time.
+    fn missed(&mut self, peer: PeerNumber, state: Ticket) {
+        let now = Instant::now();
+        let failures = self.0.get(&peer).map_or(0, |debt| debt.failures) + 1;
+        let wait = RETRY_LAST.min(RETRY_FIRST * 2_u32.saturating_pow(failures - 1));
+        self.0.insert(peer, Debt { state, due: now + wait, failures, failed: Some(now) });
+    }
+
+    /// The peer has the database as it was at `state`.
+    fn paid(&mut self, peer: PeerNumber, state: Ticket) {
+        if self.0.get(&peer).is_some_and(|debt| debt.state <= state) {
+            self.0.remove(&peer);
+        }
+    }
+
+    /// The peer to be tried next, if one is due, and whether it missed something before.
+    fn next_due(&self, context: &Context) -> Option<(PeerNumber, bool)> {
+        let now = Instant::now();
+        let back = |peer: PeerNumber, debt: &Debt| {
+            debt.failed.is_some_and(|failed| context.monitor.last_heard(peer) > Some(failed))
+        };
+        self.0
+            .iter()
+            .filter(|(peer, debt)| debt.due <= now || back(**peer, debt))
+            .min_by_key(|(_, debt)| debt.due)
+            .map(|(peer, debt)| (*peer, debt.failures > 0))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn peer() -> PeerNumber {
+        PeerNumber::try_from(1).expect("a number")
+    }
+
     #[test]
     fn who_missed_something_is_tried_later_and_later_but_for_ever() {
-        let (mut owed, mut waits) = (HashMap::new(), Vec::new());
-        let peer = PeerNumber::try_from(1).expect("a number");
+        let (mut debts, mut waits) = (Debts::default(), Vec::new());
         for _ in 0..40 {
-            missed(&mut owed, peer);
-            waits.push(owed[&peer].due.duration_since(owed[&peer].failed.expect("it failed")));
+            debts.missed(peer(), Ticket::default());
+            let debt = debts.0[&peer()];
+            waits.push(debt.due.duration_since(debt.failed.expect("it failed")));
         }
         assert_eq!(waits[..3], [RETRY_FIRST, RETRY_FIRST * 2, RETRY_FIRST * 4]);
         assert_eq!(waits.last(), Some(&RETRY_LAST));
-        note(&mut owed, peer, &Outcome::Delivered);
-        assert!(owed.is_empty());
+        debts.paid(peer(), Ticket::default());
+        assert!(debts.0.is_empty());
+    }
+
+    #[test]
+    fn rows_that_wait_to_be_passed_on_do_not_wait_longer_because_more_come() {
+        let mut debts = Debts::default();
+        debts.owe(peer(), Ticket::default(), Duration::ZERO);
+        let due = debts.0[&peer()].due;
+        debts.owe(peer(), Ticket::default(), Duration::from_secs(60));
+        assert_eq!(debts.0[&peer()].due, due);
     }
 }

@@ -6,7 +6,7 @@ use crate::net::admission::Admissions;
 use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
 use crate::net::replies::Replies;
-use crate::store::database::Database;
+use crate::store::database::{Database, Ticket};
 use crate::store::peer_book::PeerBook;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -59,8 +59,8 @@ pub enum Order {
     ToAll(Work),
     /// Rows came in from this peer: the others may lack them.
     Applied(PeerNumber),
-    /// This peer has all that we have.
-    Current(PeerNumber),
+    /// This peer has all that we had in this state.
+    Current(PeerNumber, Ticket),
     /// This peer missed what was sent to it.
     Missed(PeerNumber),
 }

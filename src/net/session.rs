@@ -128,10 +128,12 @@ fn report(context: &Context, peer: PeerNumber, mut tally: Tally) {
         context.order(Order::Applied(peer));
         let people = context.database.with(|records| records.people());
         tally.contested = contested(&people).len();
-    } else if !tally.broken
-        && tally.rows == context.database.with(|records| records.rows(Section::People).len())
-    {
-        context.order(Order::Current(peer));
+    } else if !tally.broken {
+        // Nothing new, and as many rows as here: the peer has all of ours.
+        let now = context.database.now();
+        if tally.rows == context.database.with(|records| records.rows(Section::People).len()) {
+            context.order(Order::Current(peer, now));
+        }
     }
     if tally.new > 0 || tally.refused > 0 {
         context.notices.tell(Notice::Received { peer, tally });

@@ -99,7 +99,10 @@ impl Desk<'_> {
             let added = records.add(Section::People, person.row());
             (added.is_ok(), added.map(|()| id))
         });
-        self.saved(saved.map(|id| format!("The person has the Id {}.", id.as_str())), ticket);
+        let done = saved.map(|id| format!("The person has the Id {}.", id.as_str()));
+        if self.saved(done, ticket) {
+            self.tell_all();
+        }
         Ok(())
     }
 
@@ -124,7 +127,9 @@ impl Desk<'_> {
             let settled = records.settle(&versions, &person.row());
             (settled.is_ok(), settled)
         });
-        self.saved(saved.map(|()| "The person is up to date.".to_owned()), ticket);
+        if self.saved(saved.map(|()| "The person is up to date.".to_owned()), ticket) {
+            self.tell_all();
+        }
         Ok(())
     }
 
@@ -233,13 +238,18 @@ impl Desk<'_> {
             let added = records.add(section, row);
             (added.is_ok(), added)
         });
-        self.saved(added.map(|()| done.to_owned()), ticket);
+        if self.saved(added.map(|()| done.to_owned()), ticket) {
+            self.screen.say(words::STAYS_HERE);
+        }
     }
 
-    /// Waits for the disk, says how it went, and lets everybody have the change.
-    fn saved(&self, done: Result<String>, ticket: Ticket) {
+    /// Waits for the disk and says how it went. Returns whether there is a change.
+    fn saved(&self, done: Result<String>, ticket: Ticket) -> bool {
         match done {
-            Err(error) => return self.screen.say(words::failure(&error)),
+            Err(error) => {
+                self.screen.say(words::failure(&error));
+                return false;
+            }
             Ok(done) => match self.context.database.wait_saved(ticket, SAVE_PATIENCE) {
                 Ok(()) => self.screen.say(format!("Saved. {done}")),
                 Err(error) => {
@@ -250,6 +260,11 @@ impl Desk<'_> {
                 }
             },
         }
+        true
+    }
+
+    /// Lets all peers have the change of a person.
+    fn tell_all(&self) {
         self.context.order(Order::ToAll(self.context.work.clone()));
     }
 }

@@ -4,8 +4,7 @@ use crate::base::threads::lock;
 use crate::model::classic::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::MAX_ALARMS;
-use crate::model::records::Records;
-use crate::net::broadcast::to_all;
+use crate::net::broadcast::{send_to_one, tell_of_one, to_all};
 use crate::net::call::Call;
 use crate::net::context::{Context, Order};
 use crate::net::deliver;
@@ -70,15 +69,8 @@ impl Voice<'_> {
         let Some(number) = self.choose_peer(input)? else { return Ok(()) };
         let (context, work) = (Arc::clone(self.context), self.context.work.clone());
         let started = self.context.crew.spawn("send", move || {
-            let people = context.database.with(Records::people);
-            if let Some(peer) = context.book.peer(number) {
-                let outcome = deliver::database(&context, peer, &people);
-                context.order(match outcome.is_success() {
-                    true => Order::Current(number),
-                    false => Order::Missed(number),
-                });
-                let outcomes = vec![(number, outcome)];
-                context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
+            if let Some(outcome) = send_to_one(&context, number) {
+                tell_of_one(&context, number, outcome);
             }
             drop(work);
             Ok(())

@@ -275,6 +275,9 @@ pub fn refreshed(people: usize, before: usize) -> String {
 /// A refresh to which nobody answered.
 pub const NOT_REFRESHED: &str = "Nobody answered. Your old copy is still there, unchanged.\n  -> Check whether this device is on the network, and try again later.";
 
+/// What becomes of a vaccination or census in the classic dialect.
+pub const STAYS_HERE: &str = "It stays on this node: in the classic dialect only people travel.";
+
 /// Asks what to do after a page.
 pub fn page_prompt(page: usize, pages: usize) -> String {
     format!("page {page} of {pages} (Enter: next, p: back, a number: that page, q: enough): ")

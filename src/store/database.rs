@@ -41,7 +41,7 @@ struct State {
 }
 
 /// A state of the database that may or may not be on the disk yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
 /// What was found in the file at start.
