@@ -137,7 +137,8 @@ set -g mouse off
 set -g update-environment ""
 set -s set-clipboard off
 
-# Keys that would end or freeze the node leave its menu instead.
+# Keys that would end or freeze the node leave its menu or do nothing instead, also in pasted text.
+set -g assume-paste-time 0
 bind-key -n C-c detach-client
 bind-key -n C-d detach-client
 bind-key -n C-z detach-client

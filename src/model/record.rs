@@ -37,7 +37,9 @@ impl Person {
     /// The row for this person.
     pub fn row(&self) -> Row {
         let id = self.id.as_ref().map_or("", PersonId::as_str);
-        Row::new(&[&self.name, &self.appearance, &self.last_seen, &self.status, id])
+        let known = [&self.name, &self.appearance, &self.last_seen, &self.status];
+        let fields = known.into_iter().map(String::as_str).chain([id]);
+        Row::new(&fields.collect::<Vec<_>>())
     }
 }
 
