@@ -94,6 +94,14 @@ pub const MAX_TEXT: usize = 256 * 1024;
 pub const TEXT_CHUNK: usize = 1024;
 /// Most messages of one text session.
 pub const MAX_MESSAGES: usize = 1000;
+/// Messages of one peer shown at once, before its rate counts: nobody types so fast.
+pub const MESSAGE_BURST: f64 = 200.0;
+/// Messages of one peer shown each second after that.
+pub const MESSAGE_RATE: f64 = 10.0;
+/// Alarms of one peer shown at once: the first is never held back, the hundredth says nothing new.
+pub const ALARM_BURST: f64 = 10.0;
+/// Alarms of one peer shown each second after that.
+pub const ALARM_RATE: f64 = 0.1;
 /// How long an alarm whose text may go on is held before it is shown with what has come.
 pub const ALARM_HOLD: Duration = Duration::from_millis(100);
 /// Longest line that a person may type, and longest text of an alarm, bytes: it fits one packet.

@@ -1,15 +1,25 @@
-//! When each peer was last heard of. Silence is not guilt: a quiet peer stays in the list.
+//! What was seen of each peer. Silence is not guilt: a quiet peer stays in the list. Noise has a bound: a
+//! peer that floods the screen is counted instead of shown.
 
 use crate::base::threads::lock;
 use crate::base::throttle::Throttle;
+use crate::model::bucket::Buckets;
 use crate::model::ids::PeerNumber;
+use crate::model::limits::{ALARM_BURST, ALARM_RATE, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
 /// What was seen of each peer since this node started.
-#[derive(Debug, Default)]
-pub struct Monitor(Mutex<HashMap<PeerNumber, Seen>>);
+#[derive(Debug)]
+pub struct Monitor(Mutex<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    seen: HashMap<PeerNumber, Seen>,
+    messages: Buckets<PeerNumber>,
+    alarms: Buckets<PeerNumber>,
+}
 
 #[derive(Debug, Default)]
 struct Seen {
@@ -17,19 +27,39 @@ struct Seen {
     trouble: Throttle,
 }
 
+impl Default for Monitor {
+    fn default() -> Self {
+        Self(Mutex::new(Inner {
+            seen: HashMap::new(),
+            messages: Buckets::new(MESSAGE_BURST, MESSAGE_RATE, MAX_PEERS),
+            alarms: Buckets::new(ALARM_BURST, ALARM_RATE, MAX_PEERS),
+        }))
+    }
+}
+
 impl Monitor {
     /// A trusted peer gave a sign of life.
     pub fn heard(&self, peer: PeerNumber) {
-        lock(&self.0).entry(peer).or_default().heard = Some(Instant::now());
+        lock(&self.0).seen.entry(peer).or_default().heard = Some(Instant::now());
     }
 
     /// When it gave the last one.
     pub fn last_heard(&self, peer: PeerNumber) -> Option<Instant> {
-        lock(&self.0).get(&peer).and_then(|seen| seen.heard)
+        lock(&self.0).seen.get(&peer).and_then(|seen| seen.heard)
     }
 
     /// A session with the peer went wrong. `Some(n)`: log it, and say that `n` before it were not logged.
     pub fn trouble(&self, peer: PeerNumber) -> Option<u64> {
-        lock(&self.0).entry(peer).or_default().trouble.note(Instant::now())
+        lock(&self.0).seen.entry(peer).or_default().trouble.note(Instant::now())
+    }
+
+    /// Whether one more message of the peer may be shown now.
+    pub fn may_speak(&self, peer: PeerNumber) -> bool {
+        lock(&self.0).messages.take(peer, Instant::now())
+    }
+
+    /// Whether one more alarm of the peer may be shown now.
+    pub fn may_alarm(&self, peer: PeerNumber) -> bool {
+        lock(&self.0).alarms.take(peer, Instant::now())
     }
 }

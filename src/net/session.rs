@@ -73,9 +73,19 @@ fn wait_for_more(
 }
 
 fn tell(context: &Context, peer: PeerNumber, said: Option<Said>) {
+    let monitor = &context.monitor;
     match said {
-        Some(Said::Message(text)) => context.notices.tell(Notice::Message { peer, text }),
-        Some(Said::Alarm(text)) => context.notices.tell(Notice::Alarm { peer, text }),
+        Some(Said::Message(text)) if monitor.may_speak(peer) => {
+            context.notices.tell(Notice::Message { peer, text });
+        }
+        Some(Said::Alarm(text)) if monitor.may_alarm(peer) => {
+            context.notices.tell(Notice::Alarm { peer, text });
+        }
+        Some(Said::Message(_) | Said::Alarm(_)) => {
+            if let Some(hushed) = monitor.trouble(peer) {
+                log::warn!("peer {peer} floods the screen: not shown; {hushed} such before");
+            }
+        }
         Some(Said::Quit | Said::TooMuch) | None => {}
     }
 }

@@ -24,13 +24,13 @@ use std::time::{Duration, Instant};
 
 /// How long the end waits for what the person asked for and is still on its way.
 const LAST_WORK: Duration = Duration::from_millis(400);
-/// How long the end waits for the last write.
-const LAST_WRITE: Duration = Duration::from_millis(500);
-
 /// A running tier-1 node.
 pub struct Node {
     context: Arc<Context>,
     threads: Vec<JoinHandle<()>>,
+    saver: JoinHandle<()>,
+    /// Ends the saver, when nobody can change anything any more.
+    changes_end: Stop,
 }
 
 impl Node {
@@ -71,16 +71,18 @@ impl Node {
             orders,
             work: Default::default(),
         });
-        let (saver, listener, teller) = (context.clone(), context.clone(), context.clone());
+        let (keeper, listener, teller) = (context.clone(), context.clone(), context.clone());
+        let changes_end = Stop::default();
+        let keep_until = changes_end.clone();
+        let saver = spawn("saver", move || {
+            let tell = |disk| keeper.notices.tell(Notice::Disk(disk));
+            keeper.database.keep_saved(&keep_until, tell)
+        })?;
         let threads = vec![
-            spawn("saver", move || {
-                let tell = |disk| saver.notices.tell(Notice::Disk(disk));
-                saver.database.keep_saved(&saver.stop, tell)
-            })?,
             spawn("listener", move || knock::listen(&listener))?,
             spawn("broadcast", move || broadcast::run(&teller, &queue))?,
         ];
-        Ok(Self { context, threads })
+        Ok(Self { context, threads, saver, changes_end })
     }
 
     /// Runs the menu until the person, the end of input or a signal ends it.
@@ -95,15 +97,20 @@ impl Node {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.context.stop.set();
-        let last = self.context.database.now();
-        let saved = self.context.database.wait_saved(last, LAST_WRITE).is_ok();
         for thread in self.threads {
-            if thread.join().is_err() {
-                log::error!("a thread of the node ended by a panic");
-            }
+            join(thread);
         }
         self.context.crew.join();
-        saved || self.context.database.wait_saved(last, Duration::ZERO).is_ok()
+        let last = self.context.database.now();
+        self.changes_end.set();
+        join(self.saver);
+        self.context.database.wait_saved(last, Duration::ZERO).is_ok()
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        log::error!("a thread of the node ended by a panic");
     }
 }
 
