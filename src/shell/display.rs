@@ -1,5 +1,6 @@
 //! Draws on a terminal, or writes plain lines where there is none: a script, a file, a pipe.
 
+use crate::shell::terminal;
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthChar;
 
@@ -89,8 +90,7 @@ impl<W: Write> Display<W> {
     /// Draws the line being typed: always in one row of the screen, scrolled sideways if it is long.
     fn draw(&mut self) -> io::Result<()> {
         if let (Some((prompt, before, behind)), true) = (&self.typing, self.terminal) {
-            let columns =
-                crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+            let (columns, _) = terminal::size();
             let room = columns.saturating_sub(width(prompt) + 1).max(8);
             let before = tail(before, room);
             let behind = head(behind, room.saturating_sub(width(before)));

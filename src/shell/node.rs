@@ -51,8 +51,8 @@ impl Node {
             )
         })?;
         let file = format!("DATABASE{me}.txt");
-        let (database, loaded) = Database::open(&folder.file(&file))?;
         let socket = bind(own.address)?;
+        let (database, loaded) = Database::open(&folder.file(&file))?;
         screen.say(words::hello_tier1(&book, own));
         screen.say(words::CLASSIC_WARNING);
         screen.say(words::loaded(&file, &loaded));

@@ -4,6 +4,7 @@ use crate::model::row::Row;
 use crate::shell::input::Input;
 use crate::shell::screen::Screen;
 use crate::shell::table::Table;
+use crate::shell::terminal;
 use crate::shell::words;
 
 /// Lines of the screen that a page leaves free: header, prompt, and the line above.
@@ -28,11 +29,11 @@ pub fn show(
         }
         return true;
     }
-    let (width, height) = crossterm::terminal::size().unwrap_or((80, 24));
-    let pages: Vec<_> = rows.chunks(usize::from(height).saturating_sub(MARGIN).max(5)).collect();
+    let (width, height) = terminal::size();
+    let pages: Vec<_> = rows.chunks(height.saturating_sub(MARGIN).max(5)).collect();
     let mut at = 0;
     while let Some(page) = pages.get(at) {
-        let table = Table::new(columns, page, Some(usize::from(width)));
+        let table = Table::new(columns, page, Some(width));
         screen.say(table.header(columns));
         screen.say(lines(&table, page, &mark));
         if pages.len() == 1 {
