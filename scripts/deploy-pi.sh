@@ -209,8 +209,6 @@ set -eu
 umask 077
 stage=$(cd "$(dirname "$0")" && pwd)
 trap 'rm -rf "$stage"' EXIT
-# A link that breaks must not stop this half-way.
-trap '' HUP PIPE
 unit=/etc/systemd/system/reunite.service
 
 fail() {
@@ -228,7 +226,8 @@ id reunite >/dev/null 2>&1 ||
 
 # The data folder is made, or taken as it is.
 if [ ! -e "$data" ]; then
-    install -d -m 0700 -o reunite -g reunite "$data"
+    install -d -m 0700 -o reunite -g reunite "$data" ||
+        fail "$data cannot be made the node's own" "give a folder on a disk with Linux permissions, such as ext4"
 elif [ "$(stat -c %U "$data")" != reunite ]; then
     [ -z "$(ls -A "$data")" ] ||
         fail "$data belongs to $(stat -c %U "$data") and holds files" \
@@ -263,11 +262,14 @@ if [ -d /etc/sudoers.d ] && visudo -cqf "$stage/sudoers"; then
 fi
 sync
 
+# From here on neither a broken link nor Ctrl-C stops it half-way.
+trap '' HUP INT PIPE TERM
 first=yes
 if [ -e "$unit" ]; then
     first=no
     systemctl stop reunite.service
 fi
+since=$(date '+%F %T')
 for file in $placed; do
     rm -f "$file.old"
     [ ! -e "$file" ] || ln "$file" "$file.old"
@@ -296,7 +298,7 @@ if start && stays_up; then
     echo "node $number is up"
     exit 0
 fi
-journalctl -u reunite.service -n 10 --no-pager -o cat >&2 || true
+journalctl -u reunite.service -t reunite --since "$since" -n 10 --no-pager -o cat >&2 || true
 if [ "$first" = yes ]; then
     systemctl disable --quiet --now reunite.service || true
     fail "the node does not stay up; it is switched off" "the lines above say why: put it right and deploy again"
@@ -367,9 +369,12 @@ deploy() {
     # sudo may want a password, for which it needs the terminal.
     local terminal=()
     [[ ! -t 0 ]] || terminal=(-t)
+    local status=0
     # shellcheck disable=SC2029 # as above
-    ssh "${terminal[@]}" "${ssh_options[@]}" "$host" "$(run_installer "$stage")" ||
-        fail "nothing more was done on $host" "do what the lines above say and deploy again"
+    ssh "${terminal[@]}" "${ssh_options[@]}" "$host" "$(run_installer "$stage")" || status=$?
+    ((status != 255)) || fail "the link to $host broke" "it finishes by itself; to be sure, deploy again"
+    # What else fails, the Pi has already said.
+    ((status == 0)) || exit 1
     echo "open its menu: ssh -t $host reunite-menu"
 }
 

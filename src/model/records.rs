@@ -182,7 +182,11 @@ pub fn contested(people: &[Row]) -> HashSet<&str> {
 /// The rows of which some field holds `part`, in any case.
 pub fn search<'a>(rows: &'a [Row], part: &str) -> Vec<&'a Row> {
     let part = part.trim().to_lowercase();
-    let holds = |row: &&Row| row.fields().any(|field| field.to_lowercase().contains(&part));
+    let in_a_field = |row: &Row| row.fields().any(|field| field.to_lowercase().contains(&part));
+    // What is in a field is in the line, but for doubled quotes: few lines have to be taken apart.
+    let holds = |row: &&Row| {
+        (part.contains('"') || row.line().to_lowercase().contains(&part)) && in_a_field(row)
+    };
     rows.iter().filter(holds).collect()
 }
 

@@ -14,6 +14,12 @@ impl Row {
         Self(fields::join(values).into())
     }
 
+    /// The row of a line that is canonical already.
+    pub(in crate::model) fn canonical(line: &str) -> Self {
+        debug_assert_eq!(fields::join(&fields::split(line).collect::<Vec<_>>()), line);
+        Self(line.into())
+    }
+
     /// The canonical line, without a line break at its end.
     pub fn line(&self) -> &str {
         &self.0

@@ -4,6 +4,9 @@
 #![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use reunite::model::reader::{Item, Origin, Reader};
+use reunite::model::section::Section;
+use reunite::model::writer::Snapshot;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -313,4 +316,59 @@ pub fn until(what: &str, mut state: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "never: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+pub mod original;
+
+impl Network {
+    /// The same network on another IP address of this machine.
+    pub fn moved_to(mut self, ip: IpAddr) -> Self {
+        let held: Vec<_> =
+            self.addresses.iter().map(|_| UdpSocket::bind((ip, 0)).expect("a free port")).collect();
+        self.ip = ip;
+        self.addresses = held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
+        fs::write(self.peers(), self.json(true)).expect("written");
+        fs::write(self.peers_tier2(), self.json(false)).expect("written");
+        self
+    }
+}
+
+impl Node {
+    /// Types lines, and returns what is shown until the menu asks for the next number.
+    pub fn ask(&mut self, lines: &[&str]) -> Vec<String> {
+        let from = *self.seen.lock().expect("no panic");
+        self.type_lines(lines);
+        self.wait_for("Number (Enter");
+        let to = *self.seen.lock().expect("no panic");
+        self.lines.0.lock().expect("no panic")[from..to - 1].to_vec()
+    }
+
+    /// Waits until `times` lines that hold `text` were shown since the node started.
+    pub fn wait_for_times(&self, text: &str, times: usize) {
+        until(&format!("{} shows {text:?} {times} times", self.name), || self.count(text) >= times);
+    }
+
+    /// kill -9. Returns all that was shown until then.
+    pub fn kill_and_read(mut self) -> Vec<String> {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+        // The thread that gathers the lines holds them too, until it has read all.
+        until("all is read", || Arc::strong_count(&self.lines) == 1);
+        std::mem::take(&mut *self.lines.0.lock().expect("no panic"))
+    }
+}
+
+/// What reunite's own reader finds in a database file.
+pub fn contents(text: &[u8]) -> Snapshot {
+    let (mut reader, mut found) = (Reader::new(Origin::Own), Snapshot::default());
+    let mut take = |item| match item {
+        Item::Row(section, row) => {
+            let at = Section::ALL.iter().position(|one| *one == section).expect("one of all");
+            found.rows[at].push(row);
+        }
+        Item::Kept(kept) => found.kept.push(kept),
+    };
+    reader.feed(text, &mut take);
+    reader.finish(true, &mut take);
+    found
 }
