@@ -48,6 +48,16 @@ pub const LOOSE_PAIRING: Duration = Duration::from_millis(300);
 pub const HALF_KNOCKS: usize = 16;
 /// Purposes and refreshes kept of strangers, all together.
 pub const ORPHANS: usize = 64;
+/// Datagrams of all strangers together that are looked at: at once, and each second after that.
+pub const STRANGERS_BURST: f64 = 4000.0;
+/// See `STRANGERS_BURST`.
+pub const STRANGERS_RATE: f64 = 2000.0;
+/// Datagrams of one stranger that are looked at: at once, and each second after that. A refresh is two.
+pub const STRANGER_BURST: f64 = 200.0;
+/// See `STRANGER_BURST`.
+pub const STRANGER_RATE: f64 = 50.0;
+/// Strangers whose datagrams are counted; the one that rested longest is forgotten first.
+pub const STRANGERS: usize = 256;
 /// Pause between the token and the purpose datagram, so that a network does not swap them. The original
 /// sleeps 0.1 s, which neither side needs.
 pub const PURPOSE_PAUSE: Duration = Duration::from_millis(1);

@@ -2,15 +2,20 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::throttle::Throttle;
+use crate::model::bucket::Buckets;
 use crate::model::classic::{Datagram, parse};
-use crate::model::limits::{MAX_DATAGRAM, SLICE};
+use crate::model::limits::{
+    MAX_DATAGRAM, SLICE, STRANGER_BURST, STRANGER_RATE, STRANGERS, STRANGERS_BURST, STRANGERS_RATE,
+};
 use crate::model::pairing::{Knock, Pairing};
 use crate::net::admission::Admission;
 use crate::net::context::Context;
 use crate::net::door;
 use crate::net::serve_refresh::Refreshes;
 use crate::net::wire::is_not_yet;
-use std::net::SocketAddr;
+use crate::store::peer_book::PeerBook;
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,8 +49,31 @@ pub fn listen(context: &Arc<Context>) -> Result<()> {
     Ok(())
 }
 
+/// The IP addresses of the peers. From them datagrams are not counted: a flood from a peer's address must
+/// not shut out the peer.
+struct Neighbours {
+    ips: HashSet<IpAddr>,
+    loopback: bool,
+}
+
+impl Neighbours {
+    fn of(book: &PeerBook) -> Self {
+        let ips: HashSet<_> = book.all().iter().map(|peer| peer.address.ip()).collect();
+        let loopback = ips.iter().any(IpAddr::is_loopback);
+        Self { ips, loopback }
+    }
+
+    /// Whether `ip` is a peer's. All loopback addresses are this machine, which chooses among them.
+    fn holds(&self, ip: IpAddr) -> bool {
+        self.ips.contains(&ip) || (self.loopback && ip.is_loopback())
+    }
+}
+
 struct Listener {
     context: Arc<Context>,
+    neighbours: Neighbours,
+    all_strangers: Buckets<()>,
+    each_stranger: Buckets<IpAddr>,
     pairing: Pairing,
     refreshes: Refreshes,
     next_tick: Instant,
@@ -57,8 +85,12 @@ struct Listener {
 
 impl Listener {
     fn new(context: Arc<Context>) -> Self {
+        let neighbours = Neighbours::of(&context.book);
         Self {
             context,
+            neighbours,
+            all_strangers: Buckets::new(STRANGERS_BURST, STRANGERS_RATE, 1),
+            each_stranger: Buckets::new(STRANGER_BURST, STRANGER_RATE, STRANGERS),
             pairing: Pairing::default(),
             refreshes: Refreshes::default(),
             next_tick: Instant::now(),
@@ -72,6 +104,12 @@ impl Listener {
     fn datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) {
         if now >= self.next_tick {
             self.tick(now);
+        }
+        if !self.neighbours.holds(from.ip()) && !self.stranger_may(from.ip(), now) {
+            if let Some(hushed) = self.crowd.note(now) {
+                log::warn!("{from} sends more than a stranger may; {hushed} such before");
+            }
+            return;
         }
         match parse(bytes) {
             Some(Datagram::Token(token)) => {
@@ -116,6 +154,11 @@ impl Listener {
                 }
             }
         }
+    }
+
+    /// Whether a stranger's datagram is looked at: there is a bound for all of them and one for each.
+    fn stranger_may(&mut self, ip: IpAddr, now: Instant) -> bool {
+        self.all_strangers.take((), now) && self.each_stranger.take(ip, now)
     }
 
     fn tick(&mut self, now: Instant) {
@@ -182,5 +225,29 @@ impl Listener {
             }
             Err(error) => log::warn!("{error}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::peer_book::Peer;
+    use std::path::Path;
+
+    fn neighbours(address: &str) -> Neighbours {
+        let organisation = "A".parse().expect("a name");
+        let address = address.parse().expect("an address");
+        let peer = Peer::new(1.try_into().expect("1 to 999"), organisation, address, None);
+        let book = PeerBook::new(Path::new("test"), "n".into(), vec![peer]).expect("right");
+        Neighbours::of(&book)
+    }
+
+    #[test]
+    fn only_addresses_of_peers_are_not_counted_as_strangers() {
+        let (ours, theirs) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        let loopback = IpAddr::from([127, 0, 0, 9]);
+        let field = neighbours("10.0.0.1:33001");
+        assert!(field.holds(ours) && !field.holds(theirs) && !field.holds(loopback));
+        assert!(neighbours("127.0.0.1:33001").holds(loopback));
     }
 }
