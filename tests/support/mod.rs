@@ -39,7 +39,8 @@ impl Folder {
     pub fn new(name: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("reunite-{name}-{}-{count}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("reunite-{name}-{}-{count}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).expect("a temporary folder");
         Self(path)
@@ -73,9 +74,12 @@ impl Network {
         let [a, b, c]: [u8; 3] = rand::random();
         let ip = IpAddr::from([127, a.clamp(1, 254), b, c.clamp(2, 254)]);
         // All are held until all are known, so that no port is given twice.
-        let held: Vec<_> = (0..count).map(|_| UdpSocket::bind((ip, 0)).expect("a free port")).collect();
-        let addresses: Vec<_> = held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
-        let tokens: Vec<_> = (1..=count).map(|number| format!("{:012}", 100_000_000_007 * number as u64)).collect();
+        let held: Vec<_> =
+            (0..count).map(|_| UdpSocket::bind((ip, 0)).expect("a free port")).collect();
+        let addresses: Vec<_> =
+            held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
+        let tokens: Vec<_> =
+            (1..=count).map(|number| format!("{:012}", 100_000_000_007 * number as u64)).collect();
         let network = Self { folder: Folder::new(name), ip, addresses, tokens };
         fs::write(network.peers(), network.json(true)).expect("written");
         fs::write(network.peers_tier2(), network.json(false)).expect("written");
@@ -127,7 +131,14 @@ impl Network {
     pub fn tier1(&self, number: usize) -> Node {
         let (peers, data) = (self.peers(), self.data(number));
         let mut command = reunite();
-        command.arg("tier1").arg("--peers").arg(peers).arg("--number").arg(number.to_string()).arg("--data").arg(data);
+        command
+            .arg("tier1")
+            .arg("--peers")
+            .arg(peers)
+            .arg("--number")
+            .arg(number.to_string())
+            .arg("--data")
+            .arg(data);
         let node = Node::start(command, format!("node {number}"));
         node.wait_for("Number (Enter");
         node
@@ -212,15 +223,29 @@ impl Node {
 
     fn wait_from(&self, from: usize, text: &str) -> (usize, String) {
         wait(&self.lines, |lines| {
-            lines.iter().enumerate().skip(from).find(|(_, line)| line.contains(text)).map(|(at, line)| (at, line.clone()))
+            lines
+                .iter()
+                .enumerate()
+                .skip(from)
+                .find(|(_, line)| line.contains(text))
+                .map(|(at, line)| (at, line.clone()))
         })
-        .unwrap_or_else(|| panic!("{} did not show {text:?}; it showed:\n{}\nlogs:\n{}", self.name, self.shown(), self.logged()))
+        .unwrap_or_else(|| {
+            panic!(
+                "{} did not show {text:?}; it showed:\n{}\nlogs:\n{}",
+                self.name,
+                self.shown(),
+                self.logged()
+            )
+        })
     }
 
     /// Waits for a log line that holds `text`.
     pub fn wait_for_log(&self, text: &str) -> String {
         wait(&self.logs, |lines| lines.iter().find(|line| line.contains(text)).cloned())
-            .unwrap_or_else(|| panic!("{} did not log {text:?}; it logged:\n{}", self.name, self.logged()))
+            .unwrap_or_else(|| {
+                panic!("{} did not log {text:?}; it logged:\n{}", self.name, self.logged())
+            })
     }
 
     /// All that was shown so far.
@@ -265,7 +290,12 @@ impl Node {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 return status;
             }
-            assert!(Instant::now() < end, "{} does not end; it showed:\n{}", self.name, self.shown());
+            assert!(
+                Instant::now() < end,
+                "{} does not end; it showed:\n{}",
+                self.name,
+                self.shown()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -348,13 +378,18 @@ impl Node {
         until(&format!("{} shows {text:?} {times} times", self.name), || self.count(text) >= times);
     }
 
-    /// kill -9. Returns all that was shown until then.
-    pub fn kill_and_read(mut self) -> Vec<String> {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("ended");
+    /// Waits for the end, and returns all that was shown.
+    pub fn last_words(mut self) -> Vec<String> {
+        self.wait_exit();
         // The thread that gathers the lines holds them too, until it has read all.
         until("all is read", || Arc::strong_count(&self.lines) == 1);
         std::mem::take(&mut *self.lines.0.lock().expect("no panic"))
+    }
+
+    /// kill -9. Returns all that was shown until then.
+    pub fn kill_and_read(mut self) -> Vec<String> {
+        self.child.kill().expect("killed");
+        self.last_words()
     }
 }
 
@@ -371,4 +406,42 @@ pub fn contents(text: &[u8]) -> Snapshot {
     reader.feed(text, &mut take);
     reader.finish(true, &mut take);
     found
+}
+
+/// How a database file begins.
+pub const HEAD: &str = "People:\nName, Appearance, Last Seen, Status, Id\n\n";
+
+/// A database file with these rows of people.
+pub fn database<S: AsRef<str>>(rows: &[S]) -> String {
+    rows.iter().fold(HEAD.to_owned(), |text, row| text + row.as_ref() + "\n")
+}
+
+/// The Id in a line like "Saved. The person has the Id N.", if it is one.
+pub fn new_id(line: &str) -> Option<String> {
+    let id = line.strip_prefix("Saved.")?.chars().filter(char::is_ascii_digit).collect();
+    Some(id).filter(|id: &String| !id.is_empty())
+}
+
+impl Network {
+    /// The same network on ports that port 0 never gives: while a node is down, no socket of this machine
+    /// can get its port by chance, and it can start again.
+    pub fn on_lasting_ports(mut self) -> Self {
+        let mut held = Vec::new();
+        while held.len() < self.addresses.len() {
+            held.extend(UdpSocket::bind((self.ip, rand::random_range(20_000..30_000))));
+        }
+        self.addresses = held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
+        fs::write(self.peers(), self.json(true)).expect("written");
+        fs::write(self.peers_tier2(), self.json(false)).expect("written");
+        self
+    }
+}
+
+/// Waits until `state` holds, but no longer than `patience`: for what must not wait for something slower.
+pub fn until_within(patience: Duration, what: &str, mut state: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
+    until(what, || {
+        assert!(Instant::now() < end, "not within {patience:?}: {what}");
+        state()
+    });
 }
