@@ -6,7 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// Stack of every thread: the default 2 MiB times some hundred sessions would not fit a 32-bit Pi.
-const STACK_BYTES: usize = 256 * 1024;
+pub const STACK_BYTES: usize = 256 * 1024;
 
 /// Locks `mutex`. A thread that panicked while holding it cannot have left plain data half-written
 /// that later holders would misread, so its poison is not passed on.

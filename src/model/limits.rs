@@ -87,9 +87,7 @@ pub const MAX_PEER_SESSIONS: usize = 32;
 pub const MAX_REFRESHES: usize = 32;
 /// Refreshes being answered for one address.
 pub const MAX_SOURCE_REFRESHES: usize = 8;
-/// The first bytes of a session have to come within this time.
-pub const FIRST_BYTE: Duration = Duration::from_secs(10);
-/// How long a text session may be silent: a person is thinking, or gone.
+/// How long a text session may be silent, also before its first word: a person is thinking, or gone.
 pub const TEXT_SILENCE: Duration = Duration::from_secs(600);
 /// How long a file session may be silent.
 pub const FILE_SILENCE: Duration = Duration::from_secs(10);

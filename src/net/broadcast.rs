@@ -7,7 +7,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
-use crate::base::threads::lock;
+use crate::base::threads::{STACK_BYTES, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{MAX_BROADCASTS, MAX_DIALS, RETRY_FIRST, RETRY_LAST, SLICE};
 use crate::model::records::Records;
@@ -28,10 +28,26 @@ const PASS_ON: Duration = Duration::from_secs(60);
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 
-/// Sends `job` to all of `peers` in parallel; returns what became of it, by number.
+/// Sends `job` to all of `peers` in parallel; returns what became of it, by number. Peers of one machine
+/// whose answers could not be told apart are tried again one after the other.
 pub fn to_all<'a>(
+    context: &Context,
     peers: impl Iterator<Item = &'a Peer>,
     job: impl Fn(&Peer) -> Outcome + Sync,
+) -> Vec<(PeerNumber, Outcome)> {
+    let mut outcomes = in_parallel(peers, &job);
+    for (number, outcome) in outcomes.iter_mut().filter(|(_, outcome)| !outcome.is_success()) {
+        let ambiguous = |peer: &&Peer| context.replies.was_ambiguous(peer.address.ip());
+        if let Some(peer) = context.book.peer(*number).filter(ambiguous) {
+            *outcome = job(peer);
+        }
+    }
+    outcomes
+}
+
+fn in_parallel<'a>(
+    peers: impl Iterator<Item = &'a Peer>,
+    job: &(impl Fn(&Peer) -> Outcome + Sync),
 ) -> Vec<(PeerNumber, Outcome)> {
     let queue: Mutex<VecDeque<&Peer>> = Mutex::new(peers.collect());
     let outcomes = Mutex::new(Vec::new());
@@ -46,7 +62,7 @@ pub fn to_all<'a>(
     let workers = lock(&queue).len().min(MAX_DIALS);
     thread::scope(|scope| {
         for _ in 0..workers {
-            let builder = thread::Builder::new().name("dial".into()).stack_size(256 * 1024);
+            let builder = thread::Builder::new().name("dial".into()).stack_size(STACK_BYTES);
             if let Err(cause) = builder.spawn_scoped(scope, work) {
                 log::warn!("a dial thread could not be started: {cause}");
                 // Slower, but nobody is left out.
@@ -127,7 +143,7 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
 fn send_to_all(context: &Context) {
     let (ticket, people) = (context.database.now(), context.database.with(Records::people));
     let others = context.book.others(context.me);
-    let outcomes = to_all(others, |peer| deliver::database(context, peer, &people));
+    let outcomes = to_all(context, others, |peer| deliver::database(context, peer, &people));
     for (peer, outcome) in &outcomes {
         note(context, *peer, ticket, outcome);
     }

@@ -9,6 +9,7 @@ use crate::net::context::Context;
 use crate::net::dial::{dial, outcome_of};
 use crate::net::notice::{Notice, Outcome, Sent};
 use crate::net::wire::Wire;
+use crate::store::peer_book::Peer;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -48,6 +49,10 @@ struct Line {
 }
 
 impl Line {
+    fn open(context: &Context, peer: &Peer) -> Result<Self> {
+        dial(context, peer, Purpose::Text).map(|wire| Self { wire, last: None })
+    }
+
     fn send(&mut self, text: &str) -> Result<()> {
         if let Some(wait) = self.last.and_then(|last| BETWEEN.checked_sub(last.elapsed())) {
             std::thread::sleep(wait);
@@ -66,18 +71,24 @@ impl Line {
 
 fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
     let Some(peer) = context.book.peer(number) else { return };
-    let mut line = dial(context, peer, Purpose::Text).map(|wire| Line { wire, last: None });
+    let mut line = Line::open(context, peer);
     let (mut sent, mut unsent) = (0, Vec::new());
     loop {
         match typed.recv_timeout(SLICE) {
-            Ok(text) => match line.as_mut().map(|line| line.send(&text)) {
-                Ok(Ok(())) => sent += 1,
-                Ok(Err(error)) => {
-                    line = Err(error);
-                    unsent.push(text);
+            Ok(text) => {
+                // The other side closes when nobody has typed for long: then the call begins again.
+                if line.as_mut().is_ok_and(|line| line.wire.is_closed()) {
+                    line = Line::open(context, peer);
                 }
-                Err(_) => unsent.push(text),
-            },
+                match line.as_mut().map(|line| line.send(&text)) {
+                    Ok(Ok(())) => sent += 1,
+                    Ok(Err(error)) => {
+                        line = Err(error);
+                        unsent.push(text);
+                    }
+                    Err(_) => unsent.push(text),
+                }
+            }
             Err(RecvTimeoutError::Timeout) if context.stop.is_set() => break,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,

@@ -16,13 +16,23 @@ use std::time::{Duration, Instant};
 pub fn dial(context: &Context, peer: &Peer, purpose: Purpose) -> Result<Wire> {
     let deadline = Deadline::after(KNOCK_PATIENCE);
     let expected = context.replies.expect(peer.number, peer.address, deadline, &context.stop)?;
-    let port = knock(context, peer, purpose, &expected, deadline)?;
-    drop(expected);
-    let to = SocketAddr::new(peer.address.ip(), port);
-    let wire = Wire::connect(to, deadline, &context.stop)?;
-    context.monitor.heard(peer.number);
-    Ok(wire)
+    loop {
+        let port = knock(context, peer, purpose, &expected, deadline)?;
+        let to = SocketAddr::new(peer.address.ip(), port);
+        match Wire::connect(to, deadline, &context.stop) {
+            Ok(wire) => {
+                context.monitor.heard(peer.number);
+                return Ok(wire);
+            }
+            // A late answer to an earlier knock names a door that is closed by now: knock again.
+            Err(Error::Device { .. }) if !context.stop.wait(CLOSED_DOOR) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
+
+/// Pause before knocking again where a door was closed.
+const CLOSED_DOOR: Duration = Duration::from_millis(20);
 
 /// What a failed dial or session means for what was to be sent.
 pub fn outcome_of(error: Error) -> Outcome {

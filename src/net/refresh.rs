@@ -6,7 +6,7 @@ use crate::base::threads::Stop;
 use crate::model::classic::{REFRESH, refresh_address};
 use crate::model::limits::{
     BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, PURPOSE_PAUSE, REFRESH_AGAIN, REFRESH_PATIENCE,
-    REFRESH_TRIES, SLOWEST_FILE,
+    REFRESH_TRIES, SLOWEST_FILE, UNTERMINATED_FILE,
 };
 use crate::model::reader::{Item, Origin, Reader};
 use crate::model::row::Row;
@@ -111,7 +111,7 @@ fn is_local(one: IpAddr, other: IpAddr) -> bool {
     one.is_loopback() && other.is_loopback()
 }
 
-/// Receives a copy. Only a whole one counts: it begins with its title and ends with a line break.
+/// Receives a copy. Only a whole one counts.
 fn receive(mut wire: Wire, progress: &mut dyn FnMut(Progress<'_>)) -> Result<IndexSet<Row>> {
     let (mut reader, mut rows) = (Reader::new(Origin::Peer), IndexSet::new());
     let mut take = |item| {
@@ -144,8 +144,10 @@ fn receive(mut wire: Wire, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Ind
             progress(Progress::Receiving(bytes));
         }
     }
-    reader.finish(false, &mut take);
-    if !start.eq_ignore_ascii_case(TITLE) || last != Some(b'\n') {
+    // The original's file may lack a line break at its end, and is never long; ours never lacks it.
+    let whole = last == Some(b'\n') || bytes <= UNTERMINATED_FILE;
+    reader.finish(whole, &mut take);
+    if !start.eq_ignore_ascii_case(TITLE) || !whole {
         return Err(Error::peer("its copy broke off"));
     }
     Ok(rows)

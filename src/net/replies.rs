@@ -9,7 +9,7 @@ use crate::base::threads::{Stop, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::SLICE;
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub struct Replies {
 struct Table {
     waiting: HashMap<PeerNumber, (SocketAddr, SyncSender<u16>)>,
     exact: HashSet<PeerNumber>,
+    ambiguous: HashSet<IpAddr>,
 }
 
 /// The right to knock at a peer, and where its answer comes.
@@ -57,6 +58,11 @@ impl Replies {
         Ok(Expected { replies: self, peer, answer })
     }
 
+    /// Whether answers from `ip` were lost because they could have been meant for several knocks.
+    pub fn was_ambiguous(&self, ip: IpAddr) -> bool {
+        lock(&self.table).ambiguous.contains(&ip)
+    }
+
     /// A port came from `from`. Returns whose answer it is, if anybody waits for it.
     pub fn deliver(&self, from: SocketAddr, port: u16) -> Option<PeerNumber> {
         let mut table = lock(&self.table);
@@ -73,7 +79,11 @@ impl Replies {
                 let mut near = table.waiting.iter().filter(near);
                 match (near.next(), near.next()) {
                     (Some((peer, _)), None) => *peer,
-                    _ => return None,
+                    (None, _) => return None,
+                    (Some(_), Some(_)) => {
+                        table.ambiguous.insert(from.ip());
+                        return None;
+                    }
                 }
             }
         };
@@ -139,6 +149,7 @@ mod tests {
         assert_eq!(one.port(SOON, &stop).expect("no stop"), Some(40_009));
         let two = replies.expect(peer(2), at(2), deadline, &stop).expect("free");
         assert_eq!(replies.deliver(at(9), 40_009), None, "1 or 2?");
+        assert!(replies.was_ambiguous(at(9).ip()), "and it is known that one was lost");
         drop((one, two));
         assert_eq!(replies.deliver(at(1), 40_001), None, "nobody waits");
     }

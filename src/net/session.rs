@@ -5,8 +5,8 @@ use crate::base::error::{Error, Result};
 use crate::model::classic::Purpose;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
-    ALARM_HOLD, BUFFER, FILE_GRACE, FILE_SILENCE, FIRST_BYTE, MAX_FILE, MERGE_BATCH, SLOWEST_FILE,
-    STORE_WAIT, TEXT_SILENCE, UNTERMINATED_FILE,
+    ALARM_HOLD, BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, MERGE_BATCH, SLOWEST_FILE, STORE_WAIT,
+    TEXT_SILENCE, UNTERMINATED_FILE,
 };
 use crate::model::reader::{Item, Origin, Reader};
 use crate::model::records::{Merged, contested};
@@ -28,7 +28,7 @@ pub fn run(context: &Context, peer: PeerNumber, purpose: Purpose, wire: Wire) ->
 
 fn hear(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
     let (mut session, mut buffer) = (TextSession::default(), [0; 4096]);
-    let mut silence = Deadline::after(FIRST_BYTE);
+    let mut silence = Deadline::after(TEXT_SILENCE);
     loop {
         let deadline = if session.holds() { silence.or_after(ALARM_HOLD) } else { silence };
         let said = match wire.read(&mut buffer, deadline) {

@@ -55,6 +55,8 @@ impl Wire {
     /// Reads what has come, 0 at the end, waiting until `deadline`.
     pub fn read(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize> {
         loop {
+            // Looked at before every read: bytes that never end must not keep the node from ending.
+            self.stop.check()?;
             match self.stream.read(buffer) {
                 Err(cause) if is_not_yet(&cause) => {
                     ready(
@@ -74,6 +76,7 @@ impl Wire {
     /// Writes all of `bytes`; each piece of progress may take `patience`.
     pub fn write_all(&mut self, mut bytes: &[u8], patience: Duration) -> Result<()> {
         while !bytes.is_empty() {
+            self.stop.check()?;
             match self.stream.write(bytes) {
                 Err(cause) if is_not_yet(&cause) => {
                     let deadline = Deadline::after(patience);
@@ -90,6 +93,14 @@ impl Wire {
             }
         }
         Ok(())
+    }
+
+    /// Whether the other side has closed or broken the connection, as far as is known here.
+    pub fn is_closed(&mut self) -> bool {
+        match self.stream.read(&mut [0; 256]) {
+            Ok(count) => count == 0,
+            Err(cause) => !is_not_yet(&cause),
+        }
     }
 
     /// Says that nothing more will be written.

@@ -155,10 +155,10 @@ fn print_line(bytes: &[u8]) -> Result<()> {
 
 /// What both tiers begin with: the screen, logging, signals, limits.
 fn begin() -> Result<(Screen, Printer, Stop)> {
-    let (screen, printer) = Screen::start()?;
+    let stop = Stop::default();
+    let (screen, printer) = Screen::start(&stop)?;
     log_to(&screen);
     raise_descriptors();
-    let stop = Stop::default();
     let on_signal = stop.clone();
     ctrlc::set_handler(move || on_signal.set())
         .map_err(|cause| Error::device("catch Ctrl-C", std::io::Error::other(cause.to_string())))?;

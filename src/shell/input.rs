@@ -103,6 +103,9 @@ impl Input {
 
     fn piped(&mut self) -> Line {
         loop {
+            if self.stop.is_set() {
+                return Err(Gone::Ended);
+            }
             if let Some(at) = self.piped.iter().position(|byte| *byte == b'\n') {
                 let mut line: Vec<u8> = self.piped.drain(..=at).collect();
                 line.pop();
@@ -110,9 +113,6 @@ impl Input {
             }
             // Of a line without end only so much is kept that it is known to be too long.
             self.piped.truncate(MAX_TYPED + 1);
-            if self.stop.is_set() {
-                return Err(Gone::Ended);
-            }
             if self.ended {
                 let line: Vec<u8> = self.piped.drain(..).collect();
                 return if line.is_empty() { Err(Gone::Ended) } else { whole(&line) };

@@ -4,7 +4,7 @@
 //! scrolling can hold up a session.
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::{lock, spawn};
+use crate::base::threads::{Stop, lock, spawn};
 use crate::model::limits::SCREEN_QUEUE;
 use crate::shell::display::Display;
 use std::io::{self, IsTerminal, Write};
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How long the end waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_millis(300);
+/// How long a full queue is left alone before it is looked at again.
+const FULL_PAUSE: Duration = Duration::from_millis(5);
 /// How often an unread alarm rings again.
 const RING_AGAIN: Duration = Duration::from_secs(15);
 
@@ -45,6 +47,7 @@ pub struct Screen {
     missed: Arc<AtomicUsize>,
     alarms: Arc<Mutex<Vec<String>>>,
     interactive: bool,
+    stop: Stop,
 }
 
 /// The thread that writes; its owner ends it.
@@ -60,7 +63,7 @@ const MOST_UNREAD: usize = 20;
 
 impl Screen {
     /// The screen on standard output, and the thread that writes to it.
-    pub fn start() -> Result<(Self, Printer)> {
+    pub fn start(stop: &Stop) -> Result<(Self, Printer)> {
         let interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
         let (queue, shows) = sync_channel(SCREEN_QUEUE);
         let (ended, done) = sync_channel(1);
@@ -73,7 +76,8 @@ impl Screen {
             written.map_err(|cause| Error::device("write to the screen", cause))
         })?;
         let printer = Printer { queue: queue.clone(), thread, done };
-        Ok((Self { queue, missed, alarms: Arc::default(), interactive }, printer))
+        let (alarms, stop) = (Arc::default(), stop.clone());
+        Ok((Self { queue, missed, alarms, interactive, stop }, printer))
     }
 
     /// Whether a person sits at a terminal.
@@ -107,7 +111,9 @@ impl Screen {
                 Err(TrySendError::Full(again)) => show = again,
                 Ok(()) | Err(TrySendError::Disconnected(_)) => return,
             }
-            std::thread::sleep(Duration::from_millis(100));
+            if self.stop.wait(Duration::from_millis(100)) {
+                return;
+            }
         }
     }
 
@@ -132,9 +138,20 @@ impl Screen {
         self.send(Show::Entered);
     }
 
+    /// Waits for room: what the person asked for is shown whole, however slow the screen is. But not when
+    /// the node is to end.
     fn send(&self, show: Show) {
-        // Only the printer's end can make this fail, and then there is nothing to show it on.
-        let _ = self.queue.send(show);
+        let mut show = show;
+        loop {
+            match self.queue.try_send(show) {
+                Err(TrySendError::Full(again)) => show = again,
+                // Without a printer there is nothing to show it on.
+                Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+            }
+            if self.stop.wait(FULL_PAUSE) {
+                return;
+            }
+        }
     }
 }
 

@@ -114,7 +114,7 @@ impl Voice<'_> {
         let (context, work) = (Arc::clone(self.context), self.context.work.clone());
         let started = self.context.crew.spawn("alarm", move || {
             let others = context.book.others(context.me);
-            let outcomes = to_all(others, |peer| deliver::alarm(&context, peer, &text));
+            let outcomes = to_all(&context, others, |peer| deliver::alarm(&context, peer, &text));
             *lock(&sending) -= 1;
             context.notices.tell(Notice::Delivered { what: Sent::Alarm, outcomes });
             drop(work);
