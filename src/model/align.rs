@@ -30,7 +30,7 @@ fn person(columns: usize, line: &str) -> Result<Row, Misfit> {
     if columns == PEOPLE.len() && is_canonical(line) {
         return Ok(Row::canonical(line));
     }
-    let found: Vec<_> = fields::split(line).collect();
+    let found = split(line, PEOPLE.len());
     if found.iter().all(|field| field.is_empty()) {
         return Err("no field says anything");
     }
@@ -44,15 +44,26 @@ fn person(columns: usize, line: &str) -> Result<Row, Misfit> {
         Some((last, body)) if last.is_empty() && body.len() >= 4 => (body, ""),
         _ => (found.as_slice(), ""),
     };
-    let [name, looks, seen, status] = body_columns(columns, line, body)?;
+    let wide = if id.is_empty() { wide_commas(columns, line) } else { None };
+    let [name, looks, seen, status] = body_columns(columns, wide, body)?;
     Ok(Row::new(&[&name, &looks, &seen, &status, &Cow::Borrowed(id)]))
+}
+
+/// The fields of `line`, without the empty ones with which a spreadsheet pads it beyond its columns.
+fn split(line: &str, columns: usize) -> Vec<Cow<'_, str>> {
+    let mut found: Vec<_> = fields::split(line).collect();
+    while found.len() > columns && found.last().is_some_and(|last| last.is_empty()) {
+        found.pop();
+    }
+    found
 }
 
 /// Whether `line` is a row with an Id, as this program writes it and without quotes: nearly every line is,
 /// and need not be taken apart.
 fn is_canonical(line: &str) -> bool {
     let mut fields = line.split(", ");
-    let plain = |field: &str| !field.contains([',', '"']) && field.trim().len() == field.len();
+    let plain =
+        |field: &str| !field.contains([',', '"', '\r', '\n']) && field.trim().len() == field.len();
     let four = fields.by_ref().take(PEOPLE.len() - 1).filter(|field| plain(field)).count();
     four == PEOPLE.len() - 1
         && fields.next().is_some_and(PersonId::is_one)
@@ -64,7 +75,7 @@ type Four<'a> = [Cow<'a, str>; 4];
 /// Name, appearance, last seen and status out of the fields before the Id.
 fn body_columns<'a>(
     columns: usize,
-    line: &'a str,
+    wide: Option<Four<'a>>,
     body: &[Cow<'a, str>],
 ) -> Result<Four<'a>, Misfit> {
     let at = |index: usize| body.get(index).cloned().unwrap_or_default();
@@ -81,7 +92,7 @@ fn body_columns<'a>(
             Ok([at(0), between(body, 1, at_status - 1), at(at_status - 1), at(at_status)])
         }
         (_, Some(_)) => Err("there is text behind the status, and it is no Id"),
-        (count, None) => wide_commas(columns, line).map_or_else(
+        (count, None) => wide.map_or_else(
             || match columns {
                 3 => Ok([at(0), between(body, 1, count - 1), at(count - 1), Cow::default()]),
                 _ if is_date(&at(2)) => Err("it has more fields than there are columns"),
@@ -94,6 +105,9 @@ fn body_columns<'a>(
 
 /// The original joined typed fields with ` , ` and people type `, `: where that tells them apart, use it.
 fn wide_commas(columns: usize, line: &str) -> Option<Four<'_>> {
+    if line.contains('"') {
+        return None;
+    }
     let mut parts = line.split(" , ").map(str::trim).map(Cow::Borrowed);
     let four = [parts.next()?, parts.next()?, parts.next()?, parts.next().unwrap_or_default()];
     let wanted = if four[3].is_empty() { 3 } else { 4 };
@@ -104,9 +118,9 @@ fn between<'a>(body: &[Cow<'a, str>], from: usize, to: usize) -> Cow<'a, str> {
     body.get(from..to).unwrap_or_default().join(", ").into()
 }
 
-/// An Id that cannot be a date or a house number: used where its column is not certain.
+/// An Id that cannot be a date or a telephone number: used where its column is not certain.
 fn is_long_id(field: &str) -> bool {
-    PersonId::is_one(field) && field.len() >= 10
+    PersonId::is_one(field) && field.len() >= 13
 }
 
 fn is_usual(field: &str) -> bool {
@@ -121,7 +135,7 @@ fn is_date(field: &str) -> bool {
 }
 
 fn vaccination(line: &str) -> Result<Row, Misfit> {
-    let found: Vec<_> = fields::split(line).collect();
+    let found = split(line, VACCINATIONS.len());
     if found.len() != VACCINATIONS.len() {
         return Err("a vaccination has eight fields");
     }
@@ -132,7 +146,7 @@ fn vaccination(line: &str) -> Result<Row, Misfit> {
 }
 
 fn camp(line: &str) -> Result<Row, Misfit> {
-    let found: Vec<_> = fields::split(line).collect();
+    let found = split(line, CAMPS.len());
     if found.len() != CAMPS.len() {
         return Err("a census has fifteen fields");
     }

@@ -28,6 +28,8 @@ pub const MAX_PEOPLE: usize = 2_000_000;
 pub const MAX_OTHER_ROWS: usize = 2_000_000;
 /// Largest database file read or received, bytes.
 pub const MAX_FILE: u64 = 512 * 1024 * 1024;
+/// Most bytes of all rows of a database: its file stays below `MAX_FILE`, and can be read again.
+pub const MAX_ROWS_BYTES: u64 = MAX_FILE / 4 * 3;
 /// Largest peers file, bytes.
 pub const MAX_PEERS_FILE: u64 = 1024 * 1024;
 /// Most peers in one network.
@@ -44,7 +46,7 @@ pub const HALF_KNOCK: Duration = Duration::from_secs(2);
 /// After this long without its own, a token takes the only purpose from the same IP address: a sender that
 /// uses a socket for each datagram pauses a tenth of a second between them.
 pub const LOOSE_PAIRING: Duration = Duration::from_millis(300);
-/// Half knocks kept of one trusted peer, and of all strangers together.
+/// Half knocks kept of one trusted peer.
 pub const HALF_KNOCKS: usize = 16;
 /// Purposes and refreshes kept of strangers, all together.
 pub const ORPHANS: usize = 64;
@@ -61,6 +63,8 @@ pub const STRANGERS: usize = 256;
 /// Pause between the token and the purpose datagram, so that a network does not swap them. The original
 /// sleeps 0.1 s, which neither side needs.
 pub const PURPOSE_PAUSE: Duration = Duration::from_millis(1);
+/// Pause before it is looked again whether an earlier sending to a peer has ended.
+pub const TURN_PAUSE: Duration = Duration::from_millis(10);
 /// When a knock is sent again, measured from its start.
 pub const KNOCK_AGAIN: [Duration; 4] = [
     Duration::from_millis(250),
@@ -96,9 +100,14 @@ pub const FILE_GRACE: Duration = Duration::from_secs(20);
 /// Slowest average of a file session after its grace, bytes per second: a poor radio link is faster, a
 /// peer that sends a byte per second is not.
 pub const SLOWEST_FILE: u64 = 512;
+/// Slowest average at which a tier-2 node may take its copy, bytes per second: its place is another's turn.
+pub const SLOWEST_COPY: u64 = 2048;
+/// Piece in which a file is sent, bytes: larger than `UNTERMINATED_FILE`, so that a first piece alone is
+/// never taken for a whole file.
+pub const SEND_PIECE: usize = 128 * 1024;
 /// Most bytes of one text session.
 pub const MAX_TEXT: usize = 256 * 1024;
-/// Longest piece of text shown as one message, bytes.
+/// Most bytes held back of a text that may go on.
 pub const TEXT_CHUNK: usize = 1024;
 /// Most messages of one text session.
 pub const MAX_MESSAGES: usize = 1000;
@@ -112,8 +121,10 @@ pub const ALARM_BURST: f64 = 10.0;
 pub const ALARM_RATE: f64 = 0.1;
 /// How long an alarm whose text may go on is held before it is shown with what has come.
 pub const ALARM_HOLD: Duration = Duration::from_millis(100);
-/// Longest line that a person may type, and longest text of an alarm, bytes: it fits one packet.
-pub const MAX_TYPED: usize = 1000;
+/// Longest message and longest text of an alarm, bytes: it fits one packet.
+pub const MAX_SPOKEN: usize = 1000;
+/// Longest line that a person may type, bytes: a description of a thousand letters of a three-byte script.
+pub const MAX_TYPED: usize = 3000;
 /// How long the end of a text session waits for the other side to close.
 pub const TEXT_CLOSE: Duration = Duration::from_secs(1);
 /// How long the sender of a file waits for the receiver to have stored it.
@@ -122,7 +133,7 @@ pub const FILE_CLOSE: Duration = Duration::from_secs(30);
 pub const STORE_WAIT: Duration = Duration::from_secs(20);
 /// Longest time that any thread blocks before it looks at the stop flag.
 pub const SLICE: Duration = Duration::from_millis(200);
-/// Send and read buffer, bytes.
+/// Read buffer, bytes.
 pub const BUFFER: usize = 64 * 1024;
 
 // --- telling all peers ---

@@ -1,16 +1,25 @@
 //! What tier 2 may see: chosen column by column, so that a new column is withheld until it is named here.
 
+use crate::model::records::id_of;
 use crate::model::row::Row;
 use crate::model::section::PUBLIC;
 
 /// Digits in a run from which on it could be an Id that somebody typed into the wrong column.
 const LONG_NUMBER: usize = 12;
+/// A shorter Id could be a day or an age where it stands in another column.
+const SHORT_ID: usize = 5;
+/// What stands in the place of a number that is withheld.
+const WITHHELD: &str = "(number withheld)";
 
 /// The public row of a row of `People`: name, appearance, last seen and status; never the Id, also not
 /// where it was typed into one of these.
 pub fn public(person: &Row) -> Row {
-    let fields: Vec<_> = person.fields().take(PUBLIC.len()).map(|field| withhold(&field)).collect();
-    Row::new(&fields)
+    let id = id_of(person).filter(|id| id.len() >= SHORT_ID);
+    let open = person.fields().take(PUBLIC.len()).map(|field| match id {
+        Some(id) => withhold(&field.replace(id, WITHHELD)),
+        None => withhold(&field),
+    });
+    Row::new(&open.collect::<Vec<_>>())
 }
 
 fn withhold(field: &str) -> String {
@@ -21,7 +30,7 @@ fn withhold(field: &str) -> String {
         let length = from.bytes().take_while(u8::is_ascii_digit).count();
         let (digits, after) = from.split_at(length);
         open.push_str(before);
-        open.push_str(if length < LONG_NUMBER { digits } else { "(number withheld)" });
+        open.push_str(if length < LONG_NUMBER { digits } else { WITHHELD });
         rest = after;
     }
     open.push_str(rest);
@@ -42,6 +51,8 @@ mod tests {
             "482915736620194857",
         ]);
         assert_eq!(public(&row).line(), "Nur, \"scar, Id (number withheld)\", 12/8/24, missing");
+        let row = Row::new(&["Nur 1600909", "", "", "", "1600909"]);
+        assert_eq!(public(&row).line(), "Nur (number withheld), , ,");
         assert_eq!(public(&Row::new(&["a", "", "", "", "12"])).line(), "a, , ,");
     }
 }

@@ -12,7 +12,7 @@ use crate::model::align;
 use crate::model::fields::{Quotes, quotes};
 use crate::model::limits::{MAX_ROW, MAX_ROW_LINES};
 use crate::model::row::Row;
-use crate::model::section::{Header, Section};
+use crate::model::section::{Header, Section, is_unknown_title, unpadded};
 
 /// Something found in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,13 +99,9 @@ impl Reader {
     /// not, it is dropped, since a cut-off row would be a person who does not exist.
     /// Returns whether something was dropped.
     pub fn finish(mut self, whole: bool, found: &mut impl FnMut(Item)) -> bool {
-        let complete = match self.pending.iter().rposition(|byte| *byte == b'\n') {
-            _ if self.skipping => 0,
-            _ if whole => self.pending.len(),
-            Some(at) => at + 1,
-            None => 0,
-        };
+        let complete = if whole && !self.skipping { self.pending.len() } else { 0 };
         let cut = self.skipping || complete < self.pending.len();
+        // All that is complete was handed on already: what waits is part of an unfinished row.
         self.pending.truncate(complete);
         self.consume_pending(true, found);
         cut
@@ -207,13 +203,18 @@ impl Reader {
             1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
             _ => bytes,
         };
-        let after_blank = std::mem::replace(&mut self.after_blank, bytes.trim_ascii().is_empty());
-        if self.after_blank {
+        let text = std::str::from_utf8(bytes);
+        let blank = text.is_ok_and(|text| unpadded(text).is_empty());
+        let after_blank = std::mem::replace(&mut self.after_blank, blank);
+        if blank {
             return;
         }
-        let Ok(text) = std::str::from_utf8(bytes) else {
+        let Ok(text) = text else {
             return self.keep(bytes, "it is not UTF-8 text", found);
         };
+        if !is_plain(text) {
+            return self.keep(bytes, "it holds control characters", found);
+        }
         if let Some(section) = Section::titled(text) {
             self.place = Place::In(section);
             self.columns = section.columns().len();
@@ -270,18 +271,15 @@ enum Extent<'a> {
     Waits,
 }
 
-fn state(row: &[u8]) -> Quotes {
-    std::str::from_utf8(row).map_or(Quotes::Broken, quotes)
+/// Whether `text` holds no control characters but tabs, and the line breaks inside a quoted field.
+fn is_plain(text: &str) -> bool {
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    text.split("\r\n")
+        .all(|line| !line.chars().any(|one| one.is_control() && !"\t\n".contains(one)))
 }
 
-/// A title of a section that a later version may write: short, one field, behind an empty line.
-fn is_unknown_title(text: &str) -> bool {
-    let text = text.trim();
-    text.len() <= 40
-        && text.starts_with(|letter: char| letter.is_ascii_uppercase())
-        && text.strip_suffix(':').is_some_and(|title| {
-            title.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == ' ')
-        })
+fn state(row: &[u8]) -> Quotes {
+    std::str::from_utf8(row).map_or(Quotes::Broken, quotes)
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::ids::PersonId;
-use crate::model::limits::{MAX_OTHER_ROWS, MAX_PEOPLE};
+use crate::model::limits::{MAX_OTHER_ROWS, MAX_PEOPLE, MAX_ROW, MAX_ROWS_BYTES};
 use crate::model::reader::{Item, Kept};
 use crate::model::row::Row;
-use crate::model::section::{PEOPLE, Section};
+use crate::model::section::Section;
 use crate::model::writer::Snapshot;
 use indexmap::IndexSet;
 use std::collections::{HashMap, HashSet};
@@ -35,6 +35,8 @@ pub struct Records {
     camps: IndexSet<Row>,
     replaced: IndexSet<Row>,
     kept: Vec<Kept>,
+    /// Bytes of all rows, each with its line break.
+    bytes: u64,
 }
 
 impl Records {
@@ -46,7 +48,7 @@ impl Records {
                 self.merge(row)
             }
             Item::Row(Section::Replaced, row) if self.people.contains(&row) => Merged::Known,
-            Item::Row(section, row) => insert(self.table_mut(section), row, MAX_OTHER_ROWS),
+            Item::Row(section, row) => self.insert(section, row),
             Item::Kept(kept) => {
                 self.kept.push(kept);
                 Merged::New
@@ -58,7 +60,7 @@ impl Records {
     pub fn load_edited(&mut self, section: Section, row: &Row) -> Merged {
         match section {
             Section::People => self.merge(row.clone()),
-            other => insert(self.table_mut(other), row.clone(), MAX_OTHER_ROWS),
+            other => self.insert(other, row.clone()),
         }
     }
 
@@ -67,17 +69,18 @@ impl Records {
         if self.replaced.contains(&row) {
             return Merged::Replaced;
         }
-        insert(&mut self.people, row, MAX_PEOPLE)
+        self.insert(Section::People, row)
     }
 
     /// Adds a row that a person here entered.
     pub fn add(&mut self, section: Section, row: Row) -> Result<()> {
+        check_length(&row)?;
         let merged = match section {
             Section::People => {
                 self.replaced.swap_remove(&row);
                 self.merge(row)
             }
-            other => insert(self.table_mut(other), row, MAX_OTHER_ROWS),
+            other => self.insert(other, row),
         };
         match merged {
             Merged::Full => Err(Error::Full { what: "rows of this section" }),
@@ -87,8 +90,12 @@ impl Records {
 
     /// Replaces the versions `old` of a person by `new`, which takes the place of the first of them.
     pub fn settle(&mut self, old: &[Row], new: &Row) -> Result<()> {
+        check_length(new)?;
         let place = old.iter().filter_map(|row| self.people.get_index_of(row)).min();
-        if place.is_none() && self.people.len() >= MAX_PEOPLE {
+        let size = new.line().len() as u64 + 1;
+        if self.bytes + size > MAX_ROWS_BYTES
+            || (place.is_none() && self.people.len() >= MAX_PEOPLE)
+        {
             return Err(Error::Full { what: "rows of people" });
         }
         for row in old.iter().filter(|row| *row != new) {
@@ -143,6 +150,24 @@ impl Records {
         self.people.iter().any(|row| id_of(row) == Some(id.as_str()))
     }
 
+    /// Puts a row into a section if there is room: in rows, and in bytes, since what is written must be
+    /// readable again.
+    fn insert(&mut self, section: Section, row: Row) -> Merged {
+        let size = row.line().len() as u64 + 1;
+        let room = self.bytes + size <= MAX_ROWS_BYTES;
+        let most = if section == Section::People { MAX_PEOPLE } else { MAX_OTHER_ROWS };
+        let table = self.table_mut(section);
+        if table.contains(&row) {
+            return Merged::Known;
+        }
+        if !room || table.len() >= most {
+            return Merged::Full;
+        }
+        table.insert(row);
+        self.bytes += size;
+        Merged::New
+    }
+
     fn table_mut(&mut self, section: Section) -> &mut IndexSet<Row> {
         match section {
             Section::People => &mut self.people,
@@ -153,15 +178,12 @@ impl Records {
     }
 }
 
-fn insert(table: &mut IndexSet<Row>, row: Row, most: usize) -> Merged {
-    if table.contains(&row) {
-        Merged::Known
-    } else if table.len() >= most {
-        Merged::Full
-    } else {
-        table.insert(row);
-        Merged::New
+/// A row longer than this is not read again, so it is not taken in the first place.
+fn check_length(row: &Row) -> Result<()> {
+    if row.line().len() <= MAX_ROW {
+        return Ok(());
     }
+    Err(Error::input("this record", "it is longer than 4096 bytes", "write less in its fields"))
 }
 
 /// The Id of a row of people. It is the last field and never quoted, so the line need not be split.
@@ -196,9 +218,6 @@ pub fn meant<'a>(people: &'a [Row], words: &str) -> Vec<&'a Row> {
     let by_id: Vec<_> = people.iter().filter(|row| id_of(row) == Some(words)).collect();
     if by_id.is_empty() && !words.is_empty() { search(people, words) } else { by_id }
 }
-
-/// Number of columns before the Id.
-pub const ID_COLUMN: usize = PEOPLE.len() - 1;
 
 #[cfg(test)]
 mod tests {

@@ -67,13 +67,13 @@ impl Section {
 
     /// The section whose title `line` is.
     pub fn titled(line: &str) -> Option<Self> {
-        let title = line.trim().strip_suffix(':')?.trim_end();
+        let title = unpadded(line).strip_suffix(':')?.trim_end();
         Self::ALL.into_iter().find(|section| section.title().eq_ignore_ascii_case(title))
     }
 
     /// Whether `line` names columns of this section, and if so how many.
     pub fn header(self, line: &str) -> Option<Header> {
-        let names: Vec<_> = fields::split(line).collect();
+        let names: Vec<_> = fields::split(unpadded(line)).collect();
         let known = |name: &str| {
             self.columns().iter().any(|column| column.eq_ignore_ascii_case(name))
                 || name.eq_ignore_ascii_case("Apperance")
@@ -92,6 +92,22 @@ impl Section {
             Header::OtherOrder
         })
     }
+}
+
+/// `line` without what a spreadsheet pads it with: commas up to the widest row, and quotes.
+pub fn unpadded(line: &str) -> &str {
+    line.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, ',' | '"'))
+}
+
+/// Whether `line` is a title of a section that a later version may write: short, one field. It counts only
+/// behind an empty line.
+pub fn is_unknown_title(line: &str) -> bool {
+    let title = unpadded(line);
+    title.len() <= 40
+        && title.starts_with(|letter: char| letter.is_ascii_uppercase())
+        && title.strip_suffix(':').is_some_and(|title| {
+            title.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == ' ')
+        })
 }
 
 /// What a line of column names says.

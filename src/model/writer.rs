@@ -2,7 +2,7 @@
 
 use crate::model::reader::Kept;
 use crate::model::row::Row;
-use crate::model::section::{PUBLIC, Section};
+use crate::model::section::{PUBLIC, Section, is_unknown_title};
 use std::io::{self, Write};
 
 /// All that a database file holds, ready to be written without a lock being held.
@@ -33,7 +33,7 @@ pub fn write_all(snapshot: &Snapshot, out: &mut (impl Write + ?Sized)) -> io::Re
     }
     for kept in snapshot.kept.iter().filter(|kept| kept.section.is_none()) {
         // A title of an unknown section is known as one by the empty line before it.
-        if kept.bytes.ends_with(b":") {
+        if std::str::from_utf8(&kept.bytes).is_ok_and(is_unknown_title) {
             out.write_all(b"\n")?;
         }
         write_kept(kept, out)?;

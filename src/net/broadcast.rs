@@ -25,6 +25,8 @@ use std::time::{Duration, Instant};
 
 /// Rows of a peer are passed on after this long, give or take half.
 const PASS_ON: Duration = Duration::from_secs(60);
+/// Pause when the system gives no further thread.
+const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 
@@ -36,8 +38,9 @@ pub fn to_all<'a>(
     job: impl Fn(&Peer) -> Outcome + Sync,
 ) -> Vec<(PeerNumber, Outcome)> {
     let mut outcomes = in_parallel(peers, &job);
+    let lost = context.replies.take_ambiguous();
     for (number, outcome) in outcomes.iter_mut().filter(|(_, outcome)| !outcome.is_success()) {
-        let ambiguous = |peer: &&Peer| context.replies.was_ambiguous(peer.address.ip());
+        let ambiguous = |peer: &&Peer| lost.contains(&peer.address.ip());
         if let Some(peer) = context.book.peer(*number).filter(ambiguous) {
             *outcome = job(peer);
         }
@@ -97,31 +100,46 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
             // All that was asked for meanwhile is done by one broadcast.
             if let Some(seat) = broadcasts.take(&()) {
                 let (node, works) = (Arc::clone(context), std::mem::take(&mut asked));
-                context.crew.spawn("broadcast", move || {
+                let started = context.crew.spawn("broadcast", move || {
                     send_to_all(&node);
                     drop((seat, works));
                     Ok(())
-                })?;
+                });
+                if let Err(error) = started {
+                    log::warn!("{error}; it is tried again");
+                    asked.push(context.work.clone());
+                    context.stop.wait(NO_THREAD_PAUSE);
+                }
             }
         }
         if let Some(seat) = retries.take(&()) {
             if let Some((peer, missed)) = debts.next_due(context) {
                 let node = Arc::clone(context);
-                context.crew.spawn("retry", move || {
-                    let begun = Instant::now();
-                    if let Some(outcome) = send_to_one(&node, peer) {
-                        if missed && outcome.is_success() {
-                            tell_of_one(&node, peer, outcome);
-                        }
-                    }
-                    // The link has a rest before the next one, however slow it is.
-                    node.stop.wait((begun.elapsed() * PASS_ON_SHARE).min(RETRY_LAST));
+                let started = context.crew.spawn("retry", move || {
+                    retry(&node, peer, missed);
                     drop(seat);
                     Ok(())
-                })?;
+                });
+                if let Err(error) = started {
+                    log::warn!("{error}; it is tried again");
+                    context.stop.wait(NO_THREAD_PAUSE);
+                }
             }
         }
     }
+}
+
+/// Sends to one peer what it may lack.
+fn retry(context: &Context, peer: PeerNumber, missed: bool) {
+    let begun = Instant::now();
+    let outcome = send_to_one(context, peer).filter(Outcome::is_success);
+    let Some(outcome) = outcome else { return };
+    let cost = begun.elapsed();
+    if missed {
+        tell_of_one(context, peer, outcome);
+    }
+    // The link has a rest before the next one, however slow it is.
+    context.stop.wait((cost * PASS_ON_SHARE).min(RETRY_LAST));
 }
 
 /// Notes an order; returns its share in the work if it is to send to all now.

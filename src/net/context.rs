@@ -1,10 +1,12 @@
 //! What all threads of a tier-1 node share.
 
+use crate::base::seats::Seats;
 use crate::base::threads::{Crew, Stop};
 use crate::model::ids::PeerNumber;
 use crate::net::admission::Admissions;
 use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
+use crate::net::public_rows::PublicRows;
 use crate::net::replies::Replies;
 use crate::store::database::{Database, Ticket};
 use crate::store::peer_book::PeerBook;
@@ -33,6 +35,10 @@ pub struct Context {
     pub replies: Replies,
     /// Signs of life.
     pub monitor: Monitor,
+    /// Peers to which a database is being sent: one sending each.
+    pub sending: Seats<PeerNumber>,
+    /// The public rows, made once for each state of the database.
+    pub public: PublicRows,
     /// Threads of sessions and deliveries.
     pub crew: Crew,
     /// Where changes are told that peers may not have yet.

@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 /// Opens a session with `peer`. One that does not answer costs `KNOCK_PATIENCE`.
 pub fn dial(context: &Context, peer: &Peer, purpose: Purpose) -> Result<Wire> {
+    let turn = Deadline::after(KNOCK_PATIENCE);
+    let expected = context.replies.expect(peer.number, peer.address, turn, &context.stop)?;
     let deadline = Deadline::after(KNOCK_PATIENCE);
-    let expected = context.replies.expect(peer.number, peer.address, deadline, &context.stop)?;
+    let mut closed_doors = 0;
     loop {
         let port = knock(context, peer, purpose, &expected, deadline)?;
         let to = SocketAddr::new(peer.address.ip(), port);
@@ -25,14 +27,14 @@ pub fn dial(context: &Context, peer: &Peer, purpose: Purpose) -> Result<Wire> {
                 return Ok(wire);
             }
             // A late answer to an earlier knock names a door that is closed by now: knock again.
-            Err(Error::Device { .. }) if !context.stop.wait(CLOSED_DOOR) => {}
+            Err(Error::Device { .. }) if closed_doors < MOST_CLOSED_DOORS => closed_doors += 1,
             Err(error) => return Err(error),
         }
     }
 }
 
-/// Pause before knocking again where a door was closed.
-const CLOSED_DOOR: Duration = Duration::from_millis(20);
+/// Closed doors after which a peer counts as unreachable.
+const MOST_CLOSED_DOORS: usize = 2;
 
 /// What a failed dial or session means for what was to be sent.
 pub fn outcome_of(error: Error) -> Outcome {

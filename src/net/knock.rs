@@ -63,6 +63,11 @@ impl Neighbours {
         Self { ips, loopback }
     }
 
+    /// Whether `ip` is that of a peer on another machine.
+    fn is_away(&self, ip: IpAddr) -> bool {
+        self.ips.contains(&ip) && !ip.is_loopback()
+    }
+
     /// Whether `ip` is a peer's. All loopback addresses are this machine, which chooses among them.
     fn holds(&self, ip: IpAddr) -> bool {
         self.ips.contains(&ip) || (self.loopback && ip.is_loopback())
@@ -158,7 +163,8 @@ impl Listener {
 
     /// Whether a stranger's datagram is looked at: there is a bound for all of them and one for each.
     fn stranger_may(&mut self, ip: IpAddr, now: Instant) -> bool {
-        self.all_strangers.take((), now) && self.each_stranger.take(ip, now)
+        // Its own first: one that floods must not use up what is for all.
+        self.each_stranger.take(ip, now) && self.all_strangers.take((), now)
     }
 
     fn tick(&mut self, now: Instant) {
@@ -216,6 +222,10 @@ impl Listener {
 
     fn refresh(&mut self, to: Option<SocketAddr>, now: Instant) {
         let Some(to) = to else { return };
+        if self.neighbours.is_away(to.ip()) {
+            // A forged source: a tier-1 node asks for no refresh, and might take a copy for a database.
+            return;
+        }
         match self.refreshes.answer(&self.context, to, now) {
             Ok(true) => {}
             Ok(false) => {

@@ -16,6 +16,7 @@ pub mod door;
 pub mod knock;
 pub mod monitor;
 pub mod notice;
+pub mod public_rows;
 pub mod refresh;
 pub mod replies;
 pub mod serve_refresh;

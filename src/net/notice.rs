@@ -47,6 +47,8 @@ pub struct Tally {
     pub rows: usize,
     /// Rows that are new here.
     pub new: usize,
+    /// Rows that were here already.
+    pub known: usize,
     /// Rows that were replaced here before and stay so.
     pub replaced: usize,
     /// Lines that are not understood; they stay with the peer.
@@ -82,6 +84,8 @@ pub enum Outcome {
     Delivered,
     /// It was sent; the peer did not say that it took all of it.
     Unconfirmed,
+    /// An earlier sending to the peer still goes on; it gets this one afterwards.
+    Busy,
     /// The peer did not answer in time.
     NoAnswer,
     /// The connection broke off.

@@ -35,9 +35,11 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(300);
 /// Bytes between two reports of progress.
 const REPORT_EVERY: u64 = 4 << 20;
 
-/// Asks random tier-1 nodes, each at most three times. Returns the public rows of the first whole copy.
+/// Asks random tier-1 nodes, each at most three times. Returns the public rows of the first whole copy; a
+/// node that was just set up has an empty one, which counts only where `may_be_empty`.
 pub fn refresh(
     book: &PeerBook,
+    may_be_empty: bool,
     stop: &Stop,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<IndexSet<Row>> {
@@ -51,7 +53,7 @@ pub fn refresh(
         for (at, peer) in peers.iter().enumerate() {
             stop.check()?;
             progress(Progress::Asking(peer, round * peers.len() + at + 1, tries));
-            match ask(peer, stop, progress) {
+            match ask(peer, may_be_empty, stop, progress) {
                 Ok(rows) => return Ok(rows),
                 Err(Error::Stopped) => return Err(Error::Stopped),
                 Err(error) => progress(Progress::Failed(peer, &error)),
@@ -61,7 +63,12 @@ pub fn refresh(
     Err(Error::Deadline { what: "a tier-1 node's answer" })
 }
 
-fn ask(peer: &Peer, stop: &Stop, progress: &mut dyn FnMut(Progress<'_>)) -> Result<IndexSet<Row>> {
+fn ask(
+    peer: &Peer,
+    may_be_empty: bool,
+    stop: &Stop,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<IndexSet<Row>> {
     let wrong = |cause| Error::device("ask for a refresh", cause);
     let socket = any_socket(peer.address).map_err(wrong)?;
     // Connected: so the system says which address of ours the node sees, and that nobody listens there.
@@ -71,7 +78,7 @@ fn ask(peer: &Peer, stop: &Stop, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     listener.set_nonblocking(true).map_err(wrong)?;
     let at = listener.local_addr().map_err(wrong)?;
     let stream = wait_for_node(&socket, &listener, at, peer.address.ip(), stop)?;
-    receive(Wire::new(stream, stop)?, progress)
+    receive(Wire::new(stream, stop)?, may_be_empty, progress)
 }
 
 fn wait_for_node(
@@ -112,7 +119,11 @@ fn is_local(one: IpAddr, other: IpAddr) -> bool {
 }
 
 /// Receives a copy. Only a whole one counts.
-fn receive(mut wire: Wire, progress: &mut dyn FnMut(Progress<'_>)) -> Result<IndexSet<Row>> {
+fn receive(
+    mut wire: Wire,
+    may_be_empty: bool,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<IndexSet<Row>> {
     let (mut reader, mut rows) = (Reader::new(Origin::Peer), IndexSet::new());
     let mut take = |item| {
         if let Item::Row(Section::People, row) = item {
@@ -147,6 +158,9 @@ fn receive(mut wire: Wire, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Ind
     // The original's file may lack a line break at its end, and is never long; ours never lacks it.
     let whole = last == Some(b'\n') || bytes <= UNTERMINATED_FILE;
     reader.finish(whole, &mut take);
+    if rows.is_empty() && !may_be_empty {
+        return Err(Error::peer("its copy is empty"));
+    }
     if !start.eq_ignore_ascii_case(TITLE) || !whole {
         return Err(Error::peer("its copy broke off"));
     }

@@ -58,9 +58,10 @@ impl Replies {
         Ok(Expected { replies: self, peer, answer })
     }
 
-    /// Whether answers from `ip` were lost because they could have been meant for several knocks.
-    pub fn was_ambiguous(&self, ip: IpAddr) -> bool {
-        lock(&self.table).ambiguous.contains(&ip)
+    /// From where answers were lost since the last look, because they could have been meant for several
+    /// knocks.
+    pub fn take_ambiguous(&self) -> HashSet<IpAddr> {
+        std::mem::take(&mut lock(&self.table).ambiguous)
     }
 
     /// A port came from `from`. Returns whose answer it is, if anybody waits for it.
@@ -149,7 +150,10 @@ mod tests {
         assert_eq!(one.port(SOON, &stop).expect("no stop"), Some(40_009));
         let two = replies.expect(peer(2), at(2), deadline, &stop).expect("free");
         assert_eq!(replies.deliver(at(9), 40_009), None, "1 or 2?");
-        assert!(replies.was_ambiguous(at(9).ip()), "and it is known that one was lost");
+        assert!(
+            replies.take_ambiguous().contains(&at(9).ip()),
+            "and it is known that one was lost"
+        );
         drop((one, two));
         assert_eq!(replies.deliver(at(1), 40_001), None, "nobody waits");
     }

@@ -3,12 +3,12 @@
 use crate::base::clock::Deadline;
 use crate::base::error::Result;
 use crate::base::seats::{Seat, Seats};
+use crate::base::threads::lock;
 use crate::model::bucket::Buckets;
 use crate::model::limits::{
     MAX_REFRESHES, MAX_SOURCE_REFRESHES, REFRESH_BURST, REFRESH_CONNECT, REFRESH_RATE,
     REFRESH_SOURCES,
 };
-use crate::model::public::public;
 use crate::net::context::Context;
 use crate::net::deliver;
 use crate::net::wire::Wire;
@@ -16,8 +16,6 @@ use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-
-use crate::base::threads::lock;
 
 /// Who is being answered, and how often each address may ask.
 #[derive(Debug)]
@@ -71,7 +69,7 @@ impl Drop for Place {
 
 fn send(context: &Context, place: &Place) -> Result<()> {
     let deadline = Deadline::after(REFRESH_CONNECT);
-    let mut wire = match Wire::connect(place.to, deadline, &context.stop) {
+    let wire = match Wire::connect(place.to, deadline, &context.stop) {
         Ok(wire) => wire,
         Err(error) => {
             // A stranger can cause this as often as it likes: no warning.
@@ -79,10 +77,8 @@ fn send(context: &Context, place: &Place) -> Result<()> {
             return Ok(());
         }
     };
-    let people = context.database.with(|records| records.people());
-    let rows: indexmap::IndexSet<_> = people.iter().map(public).collect();
-    let rows: Vec<_> = rows.into_iter().collect();
-    if let Err(error) = deliver::public_copy(&mut wire, &rows, &context.stop) {
+    let rows = context.public.now(&context.database);
+    if let Err(error) = deliver::public_copy(wire, &rows) {
         log::debug!("refresh for {}: {error}", place.to);
     }
     Ok(())

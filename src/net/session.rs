@@ -2,7 +2,7 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::model::classic::Purpose;
+use crate::model::classic::{ALARM_PREFIX, Purpose};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
     ALARM_HOLD, BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, MERGE_BATCH, SLOWEST_FILE, STORE_WAIT,
@@ -91,27 +91,57 @@ fn tell(context: &Context, peer: PeerNumber, said: Option<Said>) {
 }
 
 fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
+    let mut start = Vec::new();
     let mut merger = Merger { context, batch: Vec::new(), tally: Tally::default(), ticket: None };
     let mut reader = Reader::new(Origin::Peer);
-    let read = read_file(&mut wire, |bytes| reader.feed(bytes, &mut |item| merger.take(item)));
+    let read = read_file(&mut wire, |bytes| {
+        let missing = BEGINNING.saturating_sub(start.len());
+        start.extend(bytes.iter().take(missing));
+        check_beginning(&start)?;
+        reader.feed(bytes, &mut |item| merger.take(item));
+        Ok(())
+    });
+    if let Some(alarm) = start.strip_prefix(ALARM_PREFIX.as_bytes()) {
+        // An alarm at the wrong door is an alarm.
+        let text = String::from_utf8_lossy(alarm).into_owned();
+        tell(context, peer, Some(Said::Alarm(text)));
+        return Ok(());
+    }
     // A connection that broke, or a long file without an end, may have cut the last row in two.
     let whole = read.as_ref().is_ok_and(|bytes| *bytes <= UNTERMINATED_FILE);
     merger.tally.broken = reader.finish(whole, &mut |item| merger.take(item)) || read.is_err();
     merger.merge();
     let (tally, ticket) = (merger.tally, merger.ticket);
     report(context, peer, tally);
-    if let Some(ticket) = ticket {
-        if let Err(error) = context.database.wait_saved(ticket, STORE_WAIT) {
-            // The peer must not believe that it is safe here.
-            wire.abort();
-            return Err(error);
-        }
+    let saved = match ticket {
+        Some(ticket) => context.database.wait_saved(ticket, STORE_WAIT, &context.stop),
+        None => Ok(()),
+    };
+    if saved.is_err() || tally.refused > 0 || read.is_err() {
+        // The peer must not believe that all of it is safe here.
+        wire.abort();
     }
-    read.map(|_| ())
+    saved.and(read.map(|_| ()))
+}
+
+/// How a database file begins. Anything else came to the wrong door.
+const TITLE: &str = "People:";
+/// Bytes from which it can be told what came.
+const BEGINNING: usize = 1024;
+
+/// Whether what came so far can be a database.
+fn check_beginning(start: &[u8]) -> Result<()> {
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let common = text.len().min(TITLE.len());
+    let same = |(one, other): (&u8, &u8)| one.eq_ignore_ascii_case(other);
+    match text.iter().zip(TITLE.as_bytes()).take(common).all(same) {
+        true => Ok(()),
+        false => Err(Error::peer("what it sent is no database")),
+    }
 }
 
 /// Reads until the end; returns how many bytes came.
-fn read_file(wire: &mut Wire, mut piece: impl FnMut(&[u8])) -> Result<u64> {
+fn read_file(wire: &mut Wire, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Result<u64> {
     let (mut buffer, mut bytes, begun) = (vec![0; BUFFER], 0, Instant::now());
     loop {
         let count = wire.read(&mut buffer, Deadline::after(FILE_SILENCE))?;
@@ -119,7 +149,7 @@ fn read_file(wire: &mut Wire, mut piece: impl FnMut(&[u8])) -> Result<u64> {
             return Ok(bytes);
         }
         bytes += count as u64;
-        piece(buffer.get(..count).unwrap_or_default());
+        piece(buffer.get(..count).unwrap_or_default())?;
         let lasted = begun.elapsed();
         if bytes > MAX_FILE {
             return Err(Error::peer("its file is larger than a node takes"));
@@ -138,10 +168,10 @@ fn report(context: &Context, peer: PeerNumber, mut tally: Tally) {
         context.order(Order::Applied(peer));
         let people = context.database.with(|records| records.people());
         tally.contested = contested(&people).len();
-    } else if !tally.broken {
-        // Nothing new, and as many rows as here: the peer has all of ours.
+    } else if !tally.broken && tally.known == tally.rows && tally.strange == 0 {
+        // Nothing new, nothing outdated, and as many rows as here: the peer has all of ours.
         let now = context.database.now();
-        if tally.rows == context.database.with(|records| records.rows(Section::People).len()) {
+        if tally.known == context.database.with(|records| records.rows(Section::People).len()) {
             context.order(Order::Current(peer, now));
         }
     }
@@ -180,15 +210,13 @@ impl Merger<'_> {
             for row in batch {
                 match records.merge(row) {
                     Merged::New => tally.new += 1,
-                    Merged::Known => {}
+                    Merged::Known => tally.known += 1,
                     Merged::Replaced => tally.replaced += 1,
                     Merged::Full => tally.refused += 1,
                 }
             }
             (tally.new > before, ())
         });
-        if tally.new > 0 {
-            self.ticket = Some(ticket);
-        }
+        self.ticket = Some(ticket);
     }
 }

@@ -57,6 +57,7 @@ impl Wire {
         loop {
             // Looked at before every read: bytes that never end must not keep the node from ending.
             self.stop.check()?;
+            deadline.left().ok_or(Error::Deadline { what: "the other side's bytes" })?;
             match self.stream.read(buffer) {
                 Err(cause) if is_not_yet(&cause) => {
                     ready(
@@ -111,7 +112,7 @@ impl Wire {
 
     /// Waits until the other side has closed too. What it still sends is not wanted.
     pub fn wait_closed(&mut self, deadline: Deadline) -> Result<()> {
-        let mut buffer = [0; 256];
+        let mut buffer = [0; 4096];
         while self.read(&mut buffer, deadline)? > 0 {}
         Ok(())
     }

@@ -116,9 +116,14 @@ fn tier1(options: &Tier1) -> Result<()> {
     };
     node.run_menu(&screen);
     let saved = node.end();
-    screen.say(if saved { words::GOODBYE } else { words::GOODBYE_UNSAVED });
+    if saved {
+        screen.say(words::GOODBYE);
+    }
     printer.end();
-    Ok(())
+    match saved {
+        true => Ok(()),
+        false => Err(Error::device("save everything", std::io::Error::other(words::UNSAVED))),
+    }
 }
 
 fn tier2(options: &Tier2) -> Result<()> {
@@ -141,7 +146,7 @@ fn import(options: &Import) -> Result<()> {
         write(path, book.to_json(false))?;
     }
     match &options.out {
-        Some(path) => write(path, book.to_json(true)),
+        Some(path) => write(path, book.to_json(true)).map(|_| ()),
         None => print_line(book.to_json(true).trim_end().as_bytes()),
     }
 }

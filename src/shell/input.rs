@@ -159,5 +159,7 @@ fn whole(line: &[u8]) -> Line {
     if line.len() > MAX_TYPED {
         return Err(Gone::TooLong);
     }
-    Ok(String::from_utf8_lossy(line).trim().to_owned())
+    let text: String =
+        String::from_utf8_lossy(line).chars().filter(|one| !one.is_control()).collect();
+    Ok(text.trim().to_owned())
 }

@@ -1,17 +1,18 @@
 //! Puts a tier-1 node together, and takes it apart: the only place that knows all of its threads.
 
 use crate::base::error::{Error, Result};
+use crate::base::seats::Seats;
 use crate::base::threads::{Stop, spawn};
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER};
+use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER, MAX_PEERS};
 use crate::net::broadcast;
-use crate::net::context::Context;
+use crate::net::context::{Context, Order};
 use crate::net::knock;
 use crate::net::notice::{Notice, Notices};
 use crate::shell::menu;
 use crate::shell::screen::Screen;
 use crate::shell::words;
-use crate::store::database::Database;
+use crate::store::database::{Database, Disk};
 use crate::store::files::DataFolder;
 use crate::store::peer_book::PeerBook;
 use rustix::net::sockopt;
@@ -67,6 +68,8 @@ impl Node {
             admissions: Default::default(),
             replies: Default::default(),
             monitor: Default::default(),
+            sending: Seats::new(MAX_PEERS, 1),
+            public: Default::default(),
             crew: Default::default(),
             orders,
             work: Default::default(),
@@ -75,13 +78,22 @@ impl Node {
         let changes_end = Stop::default();
         let keep_until = changes_end.clone();
         let saver = spawn("saver", move || {
-            let tell = |disk| keeper.notices.tell(Notice::Disk(disk));
+            let tell = |disk| {
+                match disk {
+                    Disk::Edited(0) => return,
+                    Disk::Edited(_) => keeper.order(Order::ToAll(keeper.work.clone())),
+                    Disk::Failing(_) | Disk::Well => {}
+                }
+                keeper.notices.tell(Notice::Disk(disk));
+            };
             keeper.database.keep_saved(&keep_until, tell)
         })?;
         let threads = vec![
             spawn("listener", move || knock::listen(&listener))?,
             spawn("broadcast", move || broadcast::run(&teller, &queue))?,
         ];
+        // What was edited while the node was down, or owed before it ended, reaches the others in a while.
+        context.order(Order::Applied(me));
         Ok(Self { context, threads, saver, changes_end })
     }
 
@@ -104,7 +116,7 @@ impl Node {
         let last = self.context.database.now();
         self.changes_end.set();
         join(self.saver);
-        self.context.database.wait_saved(last, Duration::ZERO).is_ok()
+        self.context.database.is_saved(last)
     }
 }
 

@@ -250,15 +250,17 @@ impl Desk<'_> {
                 self.screen.say(words::failure(&error));
                 return false;
             }
-            Ok(done) => match self.context.database.wait_saved(ticket, SAVE_PATIENCE) {
-                Ok(()) => self.screen.say(format!("Saved. {done}")),
-                Err(error) => {
-                    let why = words::failure(&error);
-                    self.screen.say(format!(
-                        "{done}\nNOT on the disk yet: {why}. The node goes on trying."
-                    ));
+            Ok(done) => {
+                match self.context.database.wait_saved(ticket, SAVE_PATIENCE, &self.context.stop) {
+                    Ok(()) => self.screen.say(format!("Saved. {done}")),
+                    Err(error) => {
+                        let why = words::failure(&error);
+                        self.screen.say(format!(
+                            "{done}\nNOT on the disk yet: {why}. The node goes on trying."
+                        ));
+                    }
                 }
-            },
+            }
         }
         true
     }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the end waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_millis(300);
@@ -187,19 +187,22 @@ impl Write for LogLines {
 
 fn print(shows: &Receiver<Show>, missed: &AtomicUsize, interactive: bool) -> io::Result<()> {
     let mut display = Display::new(io::stdout(), interactive);
-    let mut ringing = false;
+    let (mut ringing, mut ring) = (false, Instant::now());
     loop {
+        if ringing && ring.elapsed() >= RING_AGAIN {
+            ring = Instant::now();
+            display.ring()?;
+        }
         match shows.recv_timeout(RING_AGAIN) {
             Ok(Show::Text(text)) => display.text(&text)?,
             Ok(Show::Notice(text)) => display.notice(&text)?,
             Ok(Show::Alarm(text)) => {
-                ringing = true;
+                (ringing, ring) = (true, Instant::now());
                 display.alarm(&text)?;
             }
             Ok(Show::Typing(prompt, before, behind)) => display.typing(prompt, before, behind)?,
             Ok(Show::Entered) => display.entered()?,
             Ok(Show::AlarmsRead) => ringing = false,
-            Err(RecvTimeoutError::Timeout) if ringing => display.ring()?,
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Show::End) | Err(RecvTimeoutError::Disconnected) => return display.end(),
         }

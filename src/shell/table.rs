@@ -9,10 +9,13 @@ use std::borrow::Cow;
 #[derive(Debug)]
 pub struct Table {
     widths: Vec<usize>,
+    cuts: bool,
 }
 
 /// Columns of the margin and between two fields.
 const GAP: usize = 2;
+/// Where nothing is cut, a column is padded no further than this.
+const MOST_PADDING: usize = 60;
 /// A column is not made narrower than this, unless it is by nature.
 const NARROWEST: usize = 10;
 
@@ -25,15 +28,22 @@ impl Table {
                 *widest = (*widest).max(width(&shown(&field)));
             }
         }
+        if room.is_none() {
+            // Nothing is cut, but one runaway field does not pad all other rows.
+            widths.iter_mut().for_each(|width| *width = (*width).min(MOST_PADDING));
+            return Self { widths, cuts: false };
+        }
         let room = room.unwrap_or(usize::MAX).saturating_sub(GAP * widths.len());
         while widths.iter().sum::<usize>() > room {
-            // The first of the widest gives way; the Id, which must be copied whole, is seldom one.
-            match widths.iter_mut().rev().max() {
+            // The widest gives way, but never the Id: it must be copied whole.
+            let may_shrink =
+                widths.iter_mut().zip(columns).filter(|(_, name)| !name.ends_with("Id"));
+            match may_shrink.map(|(width, _)| width).rev().max() {
                 Some(widest) if *widest > NARROWEST => *widest -= 1,
                 _ => break,
             }
         }
-        Self { widths }
+        Self { widths, cuts: true }
     }
 
     /// The line of column names.
@@ -53,7 +63,7 @@ impl Table {
             if at > 0 {
                 line.extend(std::iter::repeat_n(' ', GAP));
             }
-            let field = cut(field, *room);
+            let field = if self.cuts { cut(field, *room) } else { Cow::Borrowed(field) };
             line.push_str(&field);
             line.extend(std::iter::repeat_n(' ', room.saturating_sub(width(&field))));
         }

@@ -3,7 +3,7 @@
 use crate::base::threads::lock;
 use crate::model::classic::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::MAX_ALARMS;
+use crate::model::limits::{MAX_ALARMS, MAX_SPOKEN};
 use crate::net::broadcast::{send_to_one, tell_of_one, to_all};
 use crate::net::call::Call;
 use crate::net::context::{Context, Order};
@@ -55,6 +55,7 @@ impl Voice<'_> {
             match line.as_str() {
                 QUIT => return Ok(()),
                 "" => {}
+                long if long.len() > MAX_SPOKEN => self.screen.say(words::TOO_LONG),
                 _ => {
                     if !call.say(line) {
                         self.screen.say("Not sent: too many lines wait, or the call has ended.");
@@ -98,6 +99,10 @@ impl Voice<'_> {
         }
         let text = match input.line(&format!("Text (Enter: {ALARM_STANDARD}): "))? {
             empty if empty.is_empty() => ALARM_STANDARD.to_owned(),
+            long if long.len() > MAX_SPOKEN => {
+                self.screen.say(words::TOO_LONG);
+                return Ok(());
+            }
             text => text,
         };
         let sending = Arc::clone(&self.alarms);

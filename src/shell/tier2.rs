@@ -9,7 +9,7 @@ use crate::model::records::search;
 use crate::model::row::Row;
 use crate::model::section::{PUBLIC, Section};
 use crate::model::writer::write_public;
-use crate::net::refresh::refresh;
+use crate::net::refresh::{Progress, refresh};
 use crate::shell::input::{Gone, Input};
 use crate::shell::pages;
 use crate::shell::screen::Screen;
@@ -67,7 +67,7 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
 
 impl Copy {
     fn open(path: PathBuf) -> Result<Self> {
-        if !path.exists() {
+        if files::is_missing(&path)? {
             save(&path, &[])?;
         }
         let (mut reader, mut rows) = (Reader::new(Origin::Own), IndexSet::new());
@@ -82,7 +82,8 @@ impl Copy {
     }
 
     fn refresh(&mut self, book: &PeerBook, screen: &Screen, stop: &Stop) {
-        let fetched = refresh(book, stop, &mut |progress| screen.say(words::progress(progress)));
+        let mut tell = |progress: Progress<'_>| screen.say(words::progress(progress));
+        let fetched = refresh(book, self.rows.is_empty(), stop, &mut tell);
         let rows: Vec<Row> = match fetched {
             Ok(rows) => rows.into_iter().collect(),
             Err(Error::Stopped) => return,
@@ -97,5 +98,5 @@ impl Copy {
 }
 
 fn save(path: &Path, rows: &[Row]) -> Result<()> {
-    files::replace(path, |out| write_public(rows, out))
+    files::replace(path, |out| write_public(rows, out)).map(|_| ())
 }

@@ -26,11 +26,10 @@ pub const CLASSIC_WARNING: &str = "WARNING: this network speaks the classic dial
 demonstrations only.";
 /// The last words of a node.
 pub const GOODBYE: &str = "Goodbye. Everything is saved.";
-/// The last words of a node that could not save.
-pub const GOODBYE_UNSAVED: &str =
-    "Goodbye. NOT everything could be saved: see the disk, and what the peers hold.";
+/// Why a node could not end well.
+pub const UNSAVED: &str = "the disk could not be written; what the peers have is safe";
 /// A line that is too long.
-pub const TOO_LONG: &str = "That line is longer than 1000 bytes, and nothing was done. Write less.";
+pub const TOO_LONG: &str = "That line is too long, and nothing was done. Write less.";
 /// An unknown menu number.
 pub const NO_SUCH_ITEM: &str = "There is no such number in the menu.";
 /// The questions of a person's fields.
@@ -131,6 +130,9 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
             ),
             false,
         ),
+        Notice::Disk(Disk::Edited(rows)) => {
+            (format!("Somebody wrote into the database file. New rows taken up: {rows}."), false)
+        }
         Notice::Disk(Disk::Well) => {
             ("The disk can be written again; everything is saved.".into(), false)
         }
@@ -190,6 +192,7 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
             Outcome::Delivered => continue,
             Outcome::Unconfirmed => "it was sent, but not confirmed".into(),
             Outcome::NoAnswer => "no answer".into(),
+            Outcome::Busy => "an earlier sending to it still goes on".into(),
             Outcome::Stopped => "this node was ended before".into(),
             Outcome::Broken(why) => format!("the connection failed ({})", shown(why)),
         };

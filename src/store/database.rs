@@ -29,6 +29,8 @@ pub struct Database(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     state: Mutex<State>,
+    /// The file as this node last read or wrote it; another print means that somebody edited it.
+    seen: Mutex<Option<Print>>,
     bell: Condvar,
 }
 
@@ -64,10 +66,16 @@ pub enum Disk {
     Failing(String),
     /// It could be written again.
     Well,
+    /// Somebody wrote so many new rows into the file while the node was running.
+    Edited(usize),
 }
 
 /// Shortest and longest pause after a write that failed.
 const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+/// How long an edited file must rest before it is read.
+const EDIT_REST: Duration = Duration::from_millis(1500);
+/// How often an edit may get in the way of one write.
+const MOST_EDITS: usize = 10;
 /// Longest pause between two writes; shorter ones are five times as long as the write took.
 const MOST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -75,19 +83,19 @@ impl Database {
     /// Reads the database from its file, and makes the file where it is missing.
     pub fn open(path: &Path) -> Result<(Self, Loaded)> {
         let (mut records, mut loaded) = (Records::default(), Loaded::default());
-        if path.exists() {
-            loaded.doubled = read_into(path, &mut records)?;
-        } else {
-            let empty = Snapshot::default();
-            files::replace(path, |out| write_all(&empty, out))?;
+        if files::is_missing(path)? {
+            files::replace(path, |out| write_all(&Snapshot::default(), out))?;
             loaded.made = true;
         }
+        // Taken before reading: an edit while it is read is an edit.
+        let seen = files::print(path);
+        loaded.doubled = read_into(path, &mut records)?;
         loaded.rows = [Section::People, Section::Vaccinations, Section::Camps]
             .map(|section| records.rows(section).len());
         loaded.kept = records.kept().to_vec();
         let state = State { records, generation: 0, saved: 0, trouble: None };
-        let shared =
-            Shared { path: path.to_owned(), state: Mutex::new(state), bell: Condvar::new() };
+        let (state, seen) = (Mutex::new(state), Mutex::new(seen));
+        let shared = Shared { path: path.to_owned(), state, seen, bell: Condvar::new() };
         Ok((Self(Arc::new(shared)), loaded))
     }
 
@@ -113,14 +121,15 @@ impl Database {
         Ticket(lock(&self.0.state).generation)
     }
 
-    /// Waits until the state of `ticket` is on the disk.
-    pub fn wait_saved(&self, ticket: Ticket, patience: Duration) -> Result<()> {
+    /// Waits until the state of `ticket` is on the disk, the node ends, or `patience` does.
+    pub fn wait_saved(&self, ticket: Ticket, patience: Duration, stop: &Stop) -> Result<()> {
         let deadline = Deadline::after(patience);
         let mut state = lock(&self.0.state);
         while state.saved < ticket.0 {
             if let Some(trouble) = &state.trouble {
                 return Err(Error::device("save", std::io::Error::other(trouble.clone())));
             }
+            stop.check()?;
             let Some(slice) = deadline.slice(SLICE) else {
                 return Err(Error::Deadline { what: "saving the database" });
             };
@@ -130,9 +139,14 @@ impl Database {
         Ok(())
     }
 
-    /// The saver thread: writes the file after changes until `stop`, and a last time then.
+    /// Whether the state of `ticket` is on the disk.
+    pub fn is_saved(&self, ticket: Ticket) -> bool {
+        lock(&self.0.state).saved >= ticket.0
+    }
+
+    /// The saver thread: writes the file after changes, and takes up what people write into it, until
+    /// `stop`, and a last time then.
     pub fn keep_saved(&self, stop: &Stop, tell: impl Fn(Disk)) -> Result<()> {
-        let mut seen = files::print(&self.0.path);
         let mut failures = 0;
         loop {
             let ending = stop.is_set();
@@ -143,7 +157,7 @@ impl Database {
                 continue;
             }
             let begun = Instant::now();
-            let pause = match self.save(&mut seen) {
+            let pause = match self.save(stop, &tell) {
                 Ok(()) => {
                     if std::mem::take(&mut failures) > 0 {
                         tell(Disk::Well);
@@ -165,43 +179,77 @@ impl Database {
         }
     }
 
-    /// Waits a while for a change that is not on the disk. Returns whether there is one.
+    /// Waits a while for a change that is not on the disk, here or in the file. Returns whether there is one.
     fn wait_for_change(&self) -> bool {
         let mut state = lock(&self.0.state);
         if state.saved == state.generation {
             let waited = self.0.bell.wait_timeout(state, SLICE);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.saved < state.generation
+        let changed = state.saved < state.generation;
+        drop(state);
+        changed || self.is_edited()
     }
 
-    fn save(&self, seen: &mut Option<Print>) -> Result<()> {
-        let path = &self.0.path;
-        let there = files::print(path);
-        if there.is_some() && there != *seen {
-            self.take_up(path)?;
-        }
-        let (snapshot, generation) = {
-            let state = lock(&self.0.state);
-            (state.records.snapshot(), state.generation)
-        };
-        let done = files::replace(path, |out| write_all(&snapshot, out));
+    /// Whether somebody else has written the file. One that is gone is no edit: it is written again.
+    fn is_edited(&self) -> bool {
+        let there = files::print(&self.0.path);
+        there.is_some() && there != *lock(&self.0.seen)
+    }
+
+    fn save(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<()> {
+        let done = self.write(stop, tell);
         let mut state = lock(&self.0.state);
-        match done {
-            Ok(()) => {
-                *seen = files::print(path);
-                state.saved = generation;
+        match &done {
+            Ok(saved) => {
+                state.saved = saved.0;
                 state.trouble = None;
             }
-            Err(ref error) => state.trouble = Some(error.to_string()),
+            Err(error) => state.trouble = Some(error.to_string()),
         }
         self.0.bell.notify_all();
-        done
+        done.map(|_| ())
+    }
+
+    /// Takes up an edit if there is one, and writes the file. Returns the state that is on the disk.
+    fn write(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<Ticket> {
+        let path = &self.0.path;
+        for _ in 0..MOST_EDITS {
+            if self.is_edited() {
+                let rows = self.take_up(stop)?;
+                tell(Disk::Edited(rows));
+            }
+            let (snapshot, generation) = {
+                let state = lock(&self.0.state);
+                (state.records.snapshot(), state.generation)
+            };
+            let still = || !self.is_edited();
+            let (print, done) = files::replace_if(path, still, |out| write_all(&snapshot, out))?;
+            if done {
+                *lock(&self.0.seen) = Some(print);
+                return Ok(Ticket(generation));
+            }
+        }
+        Err(Error::input(
+            path.display().to_string(),
+            "somebody else keeps writing it",
+            "let only this node write it, or stop the node first",
+        ))
     }
 
     /// Somebody edited the file while the node was running: what they wrote is taken up before the file is
-    /// replaced. Rows they removed come back: removing is not done in the file.
-    fn take_up(&self, path: &Path) -> Result<()> {
+    /// replaced. Rows they removed come back: removing is not done in the file. Returns how many rows are new.
+    fn take_up(&self, stop: &Stop) -> Result<usize> {
+        let path = &self.0.path;
+        // An editor or a copy may be in the middle of it: wait until it has rested.
+        let mut print = files::print(path);
+        for _ in 0..MOST_EDITS {
+            stop.wait(EDIT_REST);
+            let again = files::print(path);
+            if again == std::mem::replace(&mut print, again) {
+                break;
+            }
+        }
         let mut edited = Records::default();
         read_into(path, &mut edited)?;
         let (count, _) = self.change(|records| {
@@ -212,15 +260,18 @@ impl Database {
             {
                 count += usize::from(records.load_edited(section, row) == Merged::New);
             }
+            let is_known = |kept: &Kept, known: &Kept| {
+                (known.section, &known.bytes) == (kept.section, &kept.bytes)
+            };
             for kept in edited.kept() {
-                if !records.kept().iter().any(|known| known.bytes == kept.bytes) {
+                if !records.kept().iter().any(|known| is_known(kept, known)) {
                     records.load(Item::Kept(kept.clone()));
                 }
             }
             (count > 0, count)
         });
-        log::info!("{}: edited while the node ran; {count} rows taken up", path.display());
-        Ok(())
+        *lock(&self.0.seen) = print;
+        Ok(count)
     }
 }
 
@@ -275,7 +326,7 @@ mod tests {
         let (saver, ending) = (database.clone(), stop.clone());
         let thread = spawn("saver", move || saver.keep_saved(&ending, |_| {})).expect("started");
         let ticket = merge(&database, ana());
-        database.wait_saved(ticket, Duration::from_secs(30)).expect("saved");
+        database.wait_saved(ticket, Duration::from_secs(30), &stop).expect("saved");
         assert!(fs::read_to_string(&path).expect("there").contains("\nAna, tall, , missing, 7\n"));
         stop.set();
         thread.join().expect("ended");
@@ -297,12 +348,11 @@ mod tests {
     fn an_edit_by_hand_while_the_node_runs_is_not_overwritten() {
         let path = file("edit");
         let (database, _) = Database::open(&path).expect("made");
-        let mut seen = files::print(&path);
         let mut text = fs::read_to_string(&path).expect("there");
         text.push_str("Ben, , , found, 8\nCy, tall, 4/4/23, missing, what\n");
         fs::write(&path, text).expect("edited");
         merge(&database, ana());
-        database.save(&mut seen).expect("saved");
+        database.save(&Stop::default(), &|_| {}).expect("saved");
         let text = fs::read_to_string(&path).expect("there");
         for line in ["Ana, tall, , missing, 7\n", "Ben, , , found, 8\n", "missing, what\n"] {
             assert!(text.contains(line), "{line:?} is not in {text}");
@@ -317,11 +367,13 @@ mod tests {
         let obstacle = path.with_file_name(".DATABASE1.txt.tmp");
         fs::create_dir(&obstacle).expect("made");
         let ticket = merge(&database, ana());
-        assert!(database.save(&mut files::print(&path)).is_err());
-        let error = database.wait_saved(ticket, Duration::from_secs(30)).expect_err("not saved");
+        let stop = Stop::default();
+        assert!(database.save(&stop, &|_| {}).is_err());
+        let error = database.wait_saved(ticket, Duration::from_secs(30), &stop);
+        let error = error.expect_err("not saved");
         assert!(error.to_string().starts_with("save"), "{error}");
         fs::remove_dir(&obstacle).expect("removed");
-        database.save(&mut files::print(&path)).expect("there is room again");
-        database.wait_saved(ticket, Duration::ZERO).expect("saved");
+        database.save(&stop, &|_| {}).expect("there is room again");
+        assert!(database.is_saved(ticket));
     }
 }

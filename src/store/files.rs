@@ -53,14 +53,39 @@ impl DataFolder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Print(u64, u64, i64, i64);
 
-/// The print of the file at `path`, or `None` if there is none.
-pub fn print(path: &Path) -> Option<Print> {
-    let meta = fs::metadata(path).ok()?;
-    Some(Print(meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
+impl Print {
+    fn of(meta: &fs::Metadata) -> Self {
+        Self(meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec())
+    }
 }
 
-/// Replaces the file at `path` by what `write` writes, durably, or leaves the old one as it is.
-pub fn replace<F>(path: &Path, write: F) -> Result<()>
+/// The print of the file at `path`, or `None` if there is none.
+pub fn print(path: &Path) -> Option<Print> {
+    fs::metadata(path).ok().as_ref().map(Print::of)
+}
+
+/// Whether there is nothing at `path`. Anything but a clear no is an error: an unreadable disk must not be
+/// taken for an empty one.
+pub fn is_missing(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(false),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(cause) => Err(Error::device(format!("look for {}", path.display()), cause)),
+    }
+}
+
+/// Replaces the file at `path` by what `write` writes, durably, or leaves the old one as it is. Returns the
+/// print of the new file.
+pub fn replace<F>(path: &Path, write: F) -> Result<Print>
+where
+    F: FnOnce(&mut dyn Write) -> io::Result<()>,
+{
+    replace_if(path, || true, write).map(|(print, _)| print)
+}
+
+/// As `replace`, but looks just before the end whether `still` holds. If not, nothing is replaced, and the
+/// second value is false.
+pub fn replace_if<F>(path: &Path, still: impl FnOnce() -> bool, write: F) -> Result<(Print, bool)>
 where
     F: FnOnce(&mut dyn Write) -> io::Result<()>,
 {
@@ -68,9 +93,15 @@ where
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let temporary = folder.join(format!(".{}.tmp", name.to_string_lossy()));
-    let done = write_beside(&temporary, write)
-        .and_then(|()| fs::rename(&temporary, path))
-        .and_then(|()| File::open(folder)?.sync_all());
+    let done = write_beside(&temporary, write).and_then(|print| {
+        if !still() {
+            fs::remove_file(&temporary)?;
+            return Ok((print, false));
+        }
+        fs::rename(&temporary, path)?;
+        File::open(folder)?.sync_all()?;
+        Ok((print, true))
+    });
     done.map_err(|cause| {
         // The attempt failed; if its leftover cannot be removed either, the next attempt truncates it.
         let _ = fs::remove_file(&temporary);
@@ -78,7 +109,7 @@ where
     })
 }
 
-fn write_beside<F>(temporary: &Path, write: F) -> io::Result<()>
+fn write_beside<F>(temporary: &Path, write: F) -> io::Result<Print>
 where
     F: FnOnce(&mut dyn Write) -> io::Result<()>,
 {
@@ -86,7 +117,9 @@ where
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
     let mut out = BufWriter::with_capacity(BUFFER, file);
     write(&mut out)?;
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    Ok(Print::of(&file.metadata()?))
 }
 
 /// Reads a file in pieces, and refuses one of more than `most` bytes.
