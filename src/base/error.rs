@@ -71,6 +71,13 @@ impl Error {
     pub fn advice(&self) -> Option<&str> {
         match self {
             Self::Input { advice, .. } => Some(advice),
+            Self::Device { cause, .. } => match cause.kind() {
+                io::ErrorKind::NotFound => Some("check whether the path is right"),
+                io::ErrorKind::PermissionDenied => Some("check who may use it"),
+                io::ErrorKind::StorageFull => Some("make room on the disk"),
+                io::ErrorKind::ReadOnlyFilesystem => Some("make the disk writable, or use another"),
+                _ => None,
+            },
             _ => None,
         }
     }

@@ -81,6 +81,8 @@ pub const LISTENER_BUFFER: usize = 4 * 1024 * 1024;
 
 /// How long a door stays open for the peer that knocked.
 pub const DOOR_OPEN: Duration = Duration::from_secs(5);
+/// Callers from the right address that wait at a door for the first of them to say something.
+pub const DOOR_CALLERS: usize = 4;
 /// Strangers that a door turns away before it closes.
 pub const DOOR_STRANGERS: usize = 16;
 /// Sessions in all: each has a thread of 256 KiB stack and a socket or two.
@@ -142,6 +144,8 @@ pub const BUFFER: usize = 64 * 1024;
 pub const MAX_DIALS: usize = 64;
 /// Broadcasts under way at the same time; what is asked for meanwhile is one more.
 pub const MAX_BROADCASTS: usize = 4;
+/// Peers that are tried again at the same time.
+pub const MAX_RETRIES: usize = 4;
 /// Orders that may wait for the broadcast thread.
 pub const BROADCAST_QUEUE: usize = 64;
 /// Alarms being sent at the same time.

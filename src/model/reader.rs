@@ -212,8 +212,8 @@ impl Reader {
         let Ok(text) = text else {
             return self.keep(bytes, "it is not UTF-8 text", found);
         };
-        if !is_plain(text) {
-            return self.keep(bytes, "it holds control characters", found);
+        if text.contains('\0') {
+            return self.keep(bytes, "it is no plain text; save it as UTF-8", found);
         }
         if let Some(section) = Section::titled(text) {
             self.place = Place::In(section);
@@ -269,13 +269,6 @@ impl Reader {
 enum Extent<'a> {
     Takes { bytes: &'a [u8], length: usize, lines: u64 },
     Waits,
-}
-
-/// Whether `text` holds no control characters but tabs, and the line breaks inside a quoted field.
-fn is_plain(text: &str) -> bool {
-    let text = text.strip_suffix('\r').unwrap_or(text);
-    text.split("\r\n")
-        .all(|line| !line.chars().any(|one| one.is_control() && !"\t\n".contains(one)))
 }
 
 fn state(row: &[u8]) -> Quotes {

@@ -124,6 +124,18 @@ impl Records {
         &self.kept
     }
 
+    /// What is not understood is now this.
+    pub fn set_kept(&mut self, kept: Vec<Kept>) {
+        self.kept = kept;
+    }
+
+    /// The lines on which the file holds now what is not understood, in the same order.
+    pub fn renumber_kept(&mut self, lines: &[u64]) {
+        if lines.len() == self.kept.len() {
+            self.kept.iter_mut().zip(lines).for_each(|(kept, line)| kept.line = *line);
+        }
+    }
+
     /// The rows of people, to be sent or shown without holding the lock.
     pub fn people(&self) -> Vec<Row> {
         self.people.iter().cloned().collect()

@@ -102,7 +102,7 @@ pub fn unpadded(line: &str) -> &str {
 /// Whether `line` is a title of a section that a later version may write: short, one field. It counts only
 /// behind an empty line.
 pub fn is_unknown_title(line: &str) -> bool {
-    let title = unpadded(line);
+    let title = line.trim();
     title.len() <= 40
         && title.starts_with(|letter: char| letter.is_ascii_uppercase())
         && title.strip_suffix(':').is_some_and(|title| {

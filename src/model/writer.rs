@@ -14,31 +14,57 @@ pub struct Snapshot {
     pub kept: Vec<Kept>,
 }
 
-/// Writes the whole file. `People` is always there, the other sections when they hold something.
-pub fn write_all(snapshot: &Snapshot, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+/// Writes the whole file. `People` is always there, the other sections when they hold something. Returns
+/// the line on which each of the kept ones begins, in the order of the snapshot.
+pub fn write_all(snapshot: &Snapshot, out: &mut (impl Write + ?Sized)) -> io::Result<Vec<u64>> {
+    let mut out = Counting { out, lines: 0 };
+    let mut kept_at = vec![0; snapshot.kept.len()];
     let mut first = true;
     for (section, rows) in Section::ALL.into_iter().zip(&snapshot.rows) {
-        let mut kept = snapshot.kept.iter().filter(|kept| kept.section == Some(section)).peekable();
+        let mut kept = kept_in(snapshot, Some(section)).peekable();
         if section != Section::People && rows.is_empty() && kept.peek().is_none() {
             continue;
         }
         if !std::mem::take(&mut first) {
             out.write_all(b"\n")?;
         }
-        write_header(section.title(), section.columns(), out)?;
-        write_rows(rows, out)?;
-        for kept in kept {
-            write_kept(kept, out)?;
+        write_header(section.title(), section.columns(), &mut out)?;
+        write_rows(rows, &mut out)?;
+        for (at, kept) in kept {
+            write_kept(kept, at, &mut kept_at, &mut out)?;
         }
     }
-    for kept in snapshot.kept.iter().filter(|kept| kept.section.is_none()) {
+    for (at, kept) in kept_in(snapshot, None) {
         // A title of an unknown section is known as one by the empty line before it.
         if std::str::from_utf8(&kept.bytes).is_ok_and(is_unknown_title) {
             out.write_all(b"\n")?;
         }
-        write_kept(kept, out)?;
+        write_kept(kept, at, &mut kept_at, &mut out)?;
     }
-    Ok(())
+    Ok(kept_at)
+}
+
+fn kept_in(snapshot: &Snapshot, section: Option<Section>) -> impl Iterator<Item = (usize, &Kept)> {
+    snapshot.kept.iter().enumerate().filter(move |(_, kept)| kept.section == section)
+}
+
+/// Counts the lines that pass.
+struct Counting<'a, W: Write + ?Sized> {
+    out: &'a mut W,
+    lines: u64,
+}
+
+impl<W: Write + ?Sized> Write for Counting<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        let written = bytes.iter().take(count);
+        self.lines += written.filter(|byte| **byte == b'\n').count() as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 /// Writes what travels in the classic dialect: people and nothing else.
@@ -65,11 +91,19 @@ fn write_rows(rows: &[Row], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     Ok(())
 }
 
-fn write_kept(kept: &Kept, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+fn write_kept<W: Write + ?Sized>(
+    kept: &Kept,
+    at: usize,
+    kept_at: &mut [u64],
+    out: &mut Counting<'_, W>,
+) -> io::Result<()> {
     // No field with an open quote runs over an empty line: it keeps this line from swallowing the next,
     // or from being swallowed.
     if kept.bytes.contains(&b'"') {
         out.write_all(b"\n")?;
+    }
+    if let Some(line) = kept_at.get_mut(at) {
+        *line = out.lines + 1;
     }
     out.write_all(&kept.bytes)?;
     out.write_all(b"\n")

@@ -9,7 +9,9 @@ use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
 use crate::base::threads::{STACK_BYTES, lock};
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{MAX_BROADCASTS, MAX_DIALS, RETRY_FIRST, RETRY_LAST, SLICE};
+use crate::model::limits::{
+    MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, RETRY_FIRST, RETRY_LAST, SLICE,
+};
 use crate::model::records::Records;
 use crate::net::context::{Context, Order, Work};
 use crate::net::deliver;
@@ -27,6 +29,9 @@ use std::time::{Duration, Instant};
 const PASS_ON: Duration = Duration::from_secs(60);
 /// Pause when the system gives no further thread.
 const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
+/// After a start, everybody gets the database after this long, give or take half: what was owed before, or
+/// edited while the node was down.
+const AFTER_START: Duration = Duration::from_secs(10);
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 
@@ -84,7 +89,8 @@ fn in_parallel<'a>(
 pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
     let mut debts = Debts::default();
     let mut asked: Vec<Work> = Vec::new();
-    let (broadcasts, retries) = (Seats::new(MAX_BROADCASTS, MAX_BROADCASTS), Seats::new(1, 1));
+    let (broadcasts, retries) =
+        (Seats::new(MAX_BROADCASTS, MAX_BROADCASTS), Seats::new(MAX_RETRIES, MAX_RETRIES));
     loop {
         context.stop.check()?;
         match orders.recv_timeout(SLICE) {
@@ -148,6 +154,12 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
         Order::ToAll(work) => return Some(work),
         Order::Current(peer, ticket) => debts.paid(peer, ticket),
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
+        Order::Started => {
+            for peer in context.book.others(context.me) {
+                let wait = AFTER_START.mul_f64(rand::rng().random_range(0.5..1.5));
+                debts.owe(peer.number, context.database.now(), wait);
+            }
+        }
         Order::Applied(from) => {
             for peer in context.book.others(context.me).filter(|peer| peer.number != from) {
                 let wait = PASS_ON.mul_f64(rand::rng().random_range(0.5..1.5));
@@ -184,7 +196,7 @@ pub fn tell_of_one(context: &Context, peer: PeerNumber, outcome: Outcome) {
 }
 
 fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) {
-    let order = if outcome.is_success() {
+    let order = if *outcome == Outcome::Delivered {
         Order::Current(peer, ticket)
     } else {
         log::info!("peer {peer} does not have the database yet: {outcome:?}");
@@ -234,16 +246,16 @@ impl Debts {
     }
 
     /// The peer to be tried next, if one is due, and whether it missed something before.
-    fn next_due(&self, context: &Context) -> Option<(PeerNumber, bool)> {
+    /// It is not due again before the try has ended.
+    fn next_due(&mut self, context: &Context) -> Option<(PeerNumber, bool)> {
         let now = Instant::now();
         let back = |peer: PeerNumber, debt: &Debt| {
             debt.failed.is_some_and(|failed| context.monitor.last_heard(peer) > Some(failed))
         };
-        self.0
-            .iter()
-            .filter(|(peer, debt)| debt.due <= now || back(**peer, debt))
-            .min_by_key(|(_, debt)| debt.due)
-            .map(|(peer, debt)| (*peer, debt.failures > 0))
+        let due = self.0.iter_mut().filter(|(peer, debt)| debt.due <= now || back(**peer, debt));
+        let (peer, debt) = due.min_by_key(|(_, debt)| debt.due)?;
+        (debt.due, debt.failed) = (now + RETRY_LAST, None);
+        Some((*peer, debt.failures > 0))
     }
 }
 

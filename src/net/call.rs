@@ -102,6 +102,9 @@ fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
         Err(_) if unsent.is_empty() && sent > 0 => Outcome::Unconfirmed,
         Err(error) => outcome_of(error),
     };
+    if sent == 0 && unsent.is_empty() {
+        return;
+    }
     let what = Sent::Messages { sent, unsent };
     context.notices.tell(Notice::Delivered { what, outcomes: vec![(number, outcome)] });
 }

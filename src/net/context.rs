@@ -63,6 +63,8 @@ impl Work {
 pub enum Order {
     /// Bring the database to all peers now.
     ToAll(Work),
+    /// The node has started: the others may lack what it holds.
+    Started,
     /// Rows came in from this peer: the others may lack them.
     Applied(PeerNumber),
     /// This peer has all that we had in this state.

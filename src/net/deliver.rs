@@ -73,13 +73,16 @@ fn send_file(
 ) -> Result<Wire> {
     // A short file leaves in one piece even if this process is killed the moment after.
     wire.set_send_buffer(SEND_PIECE * 4);
+    wire.break_off_at_end(true);
     let mut out =
         Pieces { wire, buffer: Vec::new(), sent: 0, slowest, begun: Instant::now(), failed: None };
     let written = write(&mut out).and_then(|()| out.send(out.buffer.len()));
     match (written, out.failed) {
-        (Ok(()), _) => Ok(out.wire),
+        (Ok(()), _) => {
+            out.wire.break_off_at_end(false);
+            Ok(out.wire)
+        }
         (Err(cause), failed) => {
-            out.wire.abort();
             Err(failed.unwrap_or_else(|| Error::device("write the file", cause)))
         }
     }

@@ -2,12 +2,13 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::model::limits::{DOOR_OPEN, DOOR_PORTS, DOOR_STRANGERS};
+use crate::model::limits::{DOOR_CALLERS, DOOR_OPEN, DOOR_PORTS, DOOR_STRANGERS};
 use crate::net::admission::Admitted;
 use crate::net::context::Context;
 use crate::net::session;
-use crate::net::wire::{Wire, is_not_yet, wait_for_caller};
+use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 /// Tries at a port in the range that the original uses, before any is taken.
 const PORT_TRIES: usize = 8;
@@ -53,13 +54,26 @@ fn listen(ip: IpAddr) -> Result<TcpListener> {
     Ok(listener)
 }
 
-/// Accepts the peer, whose address is `expected`. Others are turned away, and the door stays open.
+/// Accepts the peer, whose address is `expected`. Others are turned away, and the door stays open. Of
+/// several who come from the right address, the first to say something goes in; one who says nothing goes in
+/// at the end, since a person may still be typing.
 fn accept(context: &Context, listener: &TcpListener, expected: IpAddr) -> Result<TcpStream> {
     let (deadline, mut strangers) = (Deadline::after(DOOR_OPEN), 0);
+    let mut callers: Vec<TcpStream> = Vec::new();
     loop {
-        wait_for_caller(listener, deadline, &context.stop)?;
+        if let Some(caller) = first_to_speak(&mut callers) {
+            return Ok(caller);
+        }
+        match wait_for_any(listener, &callers, deadline, &context.stop) {
+            Err(error @ Error::Deadline { .. }) => return callers.into_iter().next().ok_or(error),
+            waited => waited?,
+        }
         match listener.accept() {
-            Ok((stream, from)) if is_from(from.ip(), expected) => return Ok(stream),
+            Ok((caller, from)) if is_from(from.ip(), expected) && callers.len() < DOOR_CALLERS => {
+                if caller.set_nonblocking(true).is_ok() {
+                    callers.push(caller);
+                }
+            }
             Ok((_, from)) => {
                 strangers += 1;
                 log::debug!("{from} came to a door that is not for it");
@@ -70,10 +84,26 @@ fn accept(context: &Context, listener: &TcpListener, expected: IpAddr) -> Result
             Err(cause) if is_not_yet(&cause) => {}
             Err(cause) => {
                 log::warn!("accept: {cause}");
-                context.stop.wait(std::time::Duration::from_millis(50));
+                context.stop.wait(NO_SOCKET_PAUSE);
             }
         }
     }
+}
+
+/// Pause when the system gives no further socket.
+const NO_SOCKET_PAUSE: Duration = Duration::from_millis(50);
+
+/// Takes out the caller from whom something has come; those who have gone away are forgotten.
+fn first_to_speak(callers: &mut Vec<TcpStream>) -> Option<TcpStream> {
+    let mut at = 0;
+    while let Some(caller) = callers.get(at) {
+        match caller.peek(&mut [0]) {
+            Err(cause) if is_not_yet(&cause) => at += 1,
+            Ok(1..) => return Some(callers.remove(at)),
+            Ok(0) | Err(_) => drop(callers.remove(at)),
+        }
+    }
+    None
 }
 
 /// Whether somebody at `ip` can be the peer at `expected`. On the loopback, which only this machine

@@ -5,8 +5,8 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
 use crate::model::classic::{REFRESH, refresh_address};
 use crate::model::limits::{
-    BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, PURPOSE_PAUSE, REFRESH_AGAIN, REFRESH_PATIENCE,
-    REFRESH_TRIES, SLOWEST_FILE, UNTERMINATED_FILE,
+    BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, MAX_PEOPLE, PURPOSE_PAUSE, REFRESH_AGAIN,
+    REFRESH_PATIENCE, REFRESH_TRIES, SLOWEST_FILE, UNTERMINATED_FILE,
 };
 use crate::model::reader::{Item, Origin, Reader};
 use crate::model::row::Row;
@@ -127,7 +127,9 @@ fn receive(
     let (mut reader, mut rows) = (Reader::new(Origin::Peer), IndexSet::new());
     let mut take = |item| {
         if let Item::Row(Section::People, row) = item {
-            rows.insert(crate::model::public::public(&row));
+            if rows.len() < MAX_PEOPLE {
+                rows.insert(crate::model::public::public(&row));
+            }
         }
     };
     let (mut buffer, mut bytes, mut told, begun) = (vec![0; BUFFER], 0, 0, Instant::now());

@@ -91,6 +91,8 @@ fn tell(context: &Context, peer: PeerNumber, said: Option<Said>) {
 }
 
 fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
+    // If this process is killed before all is stored, the peer sees a broken connection.
+    wire.break_off_at_end(true);
     let mut start = Vec::new();
     let mut merger = Merger { context, batch: Vec::new(), tally: Tally::default(), ticket: None };
     let mut reader = Reader::new(Origin::Peer);
@@ -105,6 +107,7 @@ fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
         // An alarm at the wrong door is an alarm.
         let text = String::from_utf8_lossy(alarm).into_owned();
         tell(context, peer, Some(Said::Alarm(text)));
+        wire.break_off_at_end(false);
         return Ok(());
     }
     // A connection that broke, or a long file without an end, may have cut the last row in two.
@@ -117,10 +120,8 @@ fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
         Some(ticket) => context.database.wait_saved(ticket, STORE_WAIT, &context.stop),
         None => Ok(()),
     };
-    if saved.is_err() || tally.refused > 0 || read.is_err() {
-        // The peer must not believe that all of it is safe here.
-        wire.abort();
-    }
+    // Only if all of it is safe here, the peer may believe so.
+    wire.break_off_at_end(saved.is_err() || tally.refused > 0 || read.is_err());
     saved.and(read.map(|_| ()))
 }
 
@@ -162,18 +163,14 @@ fn read_file(wire: &mut Wire, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Res
 
 fn report(context: &Context, peer: PeerNumber, mut tally: Tally) {
     if tally.strange > 0 || tally.refused > 0 || tally.broken {
-        log::warn!("the database of peer {peer}: {tally:?}");
+        if let Some(hushed) = context.monitor.trouble(peer) {
+            log::warn!("the database of peer {peer}: {tally:?}; {hushed} such before");
+        }
     }
     if tally.new > 0 {
         context.order(Order::Applied(peer));
         let people = context.database.with(|records| records.people());
         tally.contested = contested(&people).len();
-    } else if !tally.broken && tally.known == tally.rows && tally.strange == 0 {
-        // Nothing new, nothing outdated, and as many rows as here: the peer has all of ours.
-        let now = context.database.now();
-        if tally.known == context.database.with(|records| records.rows(Section::People).len()) {
-            context.order(Order::Current(peer, now));
-        }
     }
     if tally.new > 0 || tally.refused > 0 {
         context.notices.tell(Notice::Received { peer, tally });

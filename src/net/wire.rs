@@ -117,17 +117,31 @@ impl Wire {
         Ok(())
     }
 
-    /// Breaks the connection off, so that the other side sees that it did not end well.
-    pub fn abort(self) {
-        if let Err(cause) = sockopt::set_socket_linger(&self.stream, Some(Duration::ZERO)) {
-            log::debug!("a connection ends like a whole one: {cause}");
+    /// Whether the end of this value, or of the process, breaks the connection off, so that the other side
+    /// sees that it did not end well.
+    pub fn break_off_at_end(&self, broken: bool) {
+        let linger = broken.then_some(Duration::ZERO);
+        if let Err(cause) = sockopt::set_socket_linger(&self.stream, linger) {
+            log::debug!("how a connection ends cannot be set: {cause}");
         }
     }
 }
 
 /// Waits until `listener` has somebody to accept.
 pub fn wait_for_caller(listener: &TcpListener, deadline: Deadline, stop: &Stop) -> Result<()> {
-    ready(listener, PollFlags::IN, deadline, stop, "somebody to connect")
+    wait_for_any(listener, &[], deadline, stop)
+}
+
+/// Waits until `listener` has somebody to accept, or something has come from one of `callers`.
+pub fn wait_for_any(
+    listener: &TcpListener,
+    callers: &[TcpStream],
+    deadline: Deadline,
+    stop: &Stop,
+) -> Result<()> {
+    let mut sockets = vec![PollFd::new(listener, PollFlags::IN)];
+    sockets.extend(callers.iter().map(|caller| PollFd::new(caller, PollFlags::IN)));
+    wait(&mut sockets, deadline, stop, "somebody to connect")
 }
 
 /// Whether nothing has come yet, which is no error.
@@ -142,11 +156,20 @@ fn ready(
     stop: &Stop,
     waited_for: &'static str,
 ) -> Result<()> {
+    wait(&mut [PollFd::new(socket, what)], deadline, stop, waited_for)
+}
+
+fn wait(
+    sockets: &mut [PollFd<'_>],
+    deadline: Deadline,
+    stop: &Stop,
+    waited_for: &'static str,
+) -> Result<()> {
     loop {
         stop.check()?;
         let slice = deadline.slice(SLICE).ok_or(Error::Deadline { what: waited_for })?;
         let timeout = Timespec::try_from(slice).ok();
-        match poll(&mut [PollFd::new(socket, what)], timeout.as_ref()) {
+        match poll(sockets, timeout.as_ref()) {
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return Ok(()),
             Err(cause) => return Err(Error::device("wait for a connection", cause.into())),
@@ -185,9 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn an_aborted_connection_does_not_look_like_a_whole_one() {
+    fn a_connection_that_breaks_off_does_not_look_like_a_whole_one() {
         let (wire, mut other) = pair();
-        wire.abort();
+        wire.break_off_at_end(true);
+        drop(wire);
         assert!(other.read(&mut [0; 8]).is_err());
     }
 

@@ -159,7 +159,6 @@ fn whole(line: &[u8]) -> Line {
     if line.len() > MAX_TYPED {
         return Err(Gone::TooLong);
     }
-    let text: String =
-        String::from_utf8_lossy(line).chars().filter(|one| !one.is_control()).collect();
+    let text: String = String::from_utf8_lossy(line).chars().filter(|one| *one != '\0').collect();
     Ok(text.trim().to_owned())
 }

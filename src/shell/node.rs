@@ -93,7 +93,7 @@ impl Node {
             spawn("broadcast", move || broadcast::run(&teller, &queue))?,
         ];
         // What was edited while the node was down, or owed before it ended, reaches the others in a while.
-        context.order(Order::Applied(me));
+        context.order(Order::Started);
         Ok(Self { context, threads, saver, changes_end })
     }
 

@@ -12,6 +12,7 @@ use crate::shell::pages;
 use crate::shell::screen::Screen;
 use crate::shell::words;
 use crate::store::database::Ticket;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How long the person waits for the disk before being told that it takes long.
@@ -43,12 +44,16 @@ impl Desk<'_> {
                 continue;
             }
             self.screen.say(words::section_title(section.title(), rows.len()));
-            if !self.rows(section, rows) {
+            if !self.rows(section, rows, rows) {
                 return Ok(());
             }
         }
+        let more = snapshot.kept.len().saturating_sub(MOST_CHOICES);
         for kept in snapshot.kept.iter().take(MOST_CHOICES) {
             self.screen.say(words::kept_line(kept.line, &kept.bytes, kept.why));
+        }
+        if more > 0 {
+            self.screen.say(words::more_kept(more));
         }
         Ok(())
     }
@@ -65,7 +70,7 @@ impl Desk<'_> {
             }
             count += found.len();
             self.screen.say(words::section_title(section.title(), found.len()));
-            if !self.rows(section, &found) {
+            if !self.rows(section, &found, rows) {
                 break;
             }
         }
@@ -73,8 +78,14 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn rows(&mut self, section: Section, rows: &[Row]) -> bool {
-        let several = if section == Section::People { contested(rows) } else { Default::default() };
+    /// Shows `rows`, which are some of `all` rows of the section.
+    fn rows(&mut self, section: Section, rows: &[Row], all: &[Row]) -> bool {
+        let mut several = HashSet::new();
+        if section == Section::People {
+            several = contested(all);
+            let here: HashSet<_> = rows.iter().filter_map(id_of).collect();
+            several.retain(|id| here.contains(id));
+        }
         let mark = |row: &Row| match id_of(row) {
             Some(id) if several.contains(id) => "*".to_owned(),
             _ => String::new(),

@@ -15,7 +15,7 @@ pub struct Table {
 /// Columns of the margin and between two fields.
 const GAP: usize = 2;
 /// Where nothing is cut, a column is padded no further than this.
-const MOST_PADDING: usize = 60;
+const MOST_PADDING: usize = 200;
 /// A column is not made narrower than this, unless it is by nature.
 const NARROWEST: usize = 10;
 

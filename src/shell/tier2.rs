@@ -48,15 +48,17 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
                 screen.say(words::section_title(Section::People.title(), copy.rows.len()));
                 pages::show(screen, &mut input, &PUBLIC, &copy.rows, |_| String::new());
             }
-            Ok("2") => {
-                if let Ok(part) = input.line("Search for: ") {
+            Ok("2") => match input.line("Search for: ") {
+                Err(Gone::TooLong) => screen.say(words::TOO_LONG),
+                Err(Gone::Ended) => break,
+                Ok(part) => {
                     let found: Vec<_> = search(&copy.rows, &part).into_iter().cloned().collect();
                     if !found.is_empty() {
                         pages::show(screen, &mut input, &PUBLIC, &found, |_| String::new());
                     }
                     screen.say(words::matches(found.len()));
                 }
-            }
+            },
             Ok("3") => copy.refresh(book, screen, stop),
             Ok(_) => screen.say(words::NO_SUCH_ITEM),
             Err(Gone::TooLong) => screen.say(words::TOO_LONG),

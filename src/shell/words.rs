@@ -102,9 +102,15 @@ pub fn loaded(file: &str, loaded: &Loaded) -> String {
         text.push_str(&kept_line(line.line, &line.bytes, line.why));
     }
     if kept.len() > 10 {
-        text.push_str(&format!("\n  … and {} more", kept.len() - 10));
+        text.push('\n');
+        text.push_str(&more_kept(kept.len() - 10));
     }
     text
+}
+
+/// How many further lines are not understood.
+pub fn more_kept(count: usize) -> String {
+    format!("  … and {count} more")
 }
 
 /// A line that is not understood.
@@ -263,9 +269,8 @@ pub fn progress(progress: Progress<'_>) -> String {
         Progress::Failed(peer, Error::Deadline { .. }) => {
             format!("  Node {} does not answer.", peer.number)
         }
-        Progress::Failed(peer, error) => {
-            format!("  Node {} could not be reached: {}.", peer.number, shown(&error.to_string()))
-        }
+        Progress::Failed(peer, Error::Peer { what }) => format!("  Node {}: {what}.", peer.number),
+        Progress::Failed(peer, _) => format!("  Node {} cannot be reached.", peer.number),
         Progress::Receiving(bytes) => format!("  {} MB so far …", bytes >> 20),
     }
 }

@@ -12,7 +12,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
 use crate::model::limits::{MAX_FILE, SLICE};
-use crate::model::reader::{Item, Kept, Origin, Reader};
+use crate::model::reader::{Kept, Origin, Reader};
 use crate::model::records::{Merged, Records};
 use crate::model::section::Section;
 use crate::model::writer::{Snapshot, write_all};
@@ -84,7 +84,7 @@ impl Database {
     pub fn open(path: &Path) -> Result<(Self, Loaded)> {
         let (mut records, mut loaded) = (Records::default(), Loaded::default());
         if files::is_missing(path)? {
-            files::replace(path, |out| write_all(&Snapshot::default(), out))?;
+            files::replace(path, |out| write_all(&Snapshot::default(), out).map(|_| ()))?;
             loaded.made = true;
         }
         // Taken before reading: an edit while it is read is an edit.
@@ -224,9 +224,14 @@ impl Database {
                 (state.records.snapshot(), state.generation)
             };
             let still = || !self.is_edited();
-            let (print, done) = files::replace_if(path, still, |out| write_all(&snapshot, out))?;
+            let mut kept_at = Vec::new();
+            let (print, done) = files::replace_if(path, still, |out| {
+                kept_at = write_all(&snapshot, out)?;
+                Ok(())
+            })?;
             if done {
                 *lock(&self.0.seen) = Some(print);
+                lock(&self.0.state).records.renumber_kept(&kept_at);
                 return Ok(Ticket(generation));
             }
         }
@@ -260,14 +265,8 @@ impl Database {
             {
                 count += usize::from(records.load_edited(section, row) == Merged::New);
             }
-            let is_known = |kept: &Kept, known: &Kept| {
-                (known.section, &known.bytes) == (kept.section, &kept.bytes)
-            };
-            for kept in edited.kept() {
-                if !records.kept().iter().any(|known| is_known(kept, known)) {
-                    records.load(Item::Kept(kept.clone()));
-                }
-            }
+            // What is not understood stands only in the file: what was corrected there is gone.
+            records.set_kept(edited.kept().to_vec());
             (count > 0, count)
         });
         *lock(&self.0.seen) = print;
