@@ -3,13 +3,28 @@
 //!
 //! A failure prints its number; `REUNITE_CASE=check:number cargo test --test properties` runs that one again.
 
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 #[path = "support/checks.rs"]
 mod checks;
 
 use checks::{Check, Dice};
+use reunite::model::align;
+use reunite::model::classic::Purpose;
+use reunite::model::ids::PeerNumber;
+use reunite::model::limits::{HALF_KNOCK, HALF_KNOCKS};
+use reunite::model::pairing::Pairing;
+use reunite::model::public::public;
+use reunite::model::reader::{Origin, Reader};
+use reunite::model::records::Records;
+use reunite::model::row::Row;
+use reunite::model::section::Section;
+use reunite::model::writer::{write_all, write_people};
 use std::fs;
+use std::net::SocketAddr;
 use std::panic::{catch_unwind, set_hook, take_hook};
 use std::path::Path;
+use std::time::Instant;
 
 /// Mutations of a seed, at most, for one input.
 const MOST_CHANGES: usize = 8;
@@ -71,16 +86,97 @@ fn peers_files_are_read_or_refused_without_telling_a_token() {
     mutate("peers_file", checks::peers_file, 4000);
 }
 
+// --- found by these checks and by the fuzzer, and not settled in `src` yet; then the checks can grow ---
+
+#[test]
+fn a_transfer_that_breaks_off_within_a_row_of_several_lines_makes_nobody_up() {
+    let row = Row::new(&["Nur\nBegum", "scar", "", "missing", "14729384756392834"]);
+    let mut sent = Vec::new();
+    write_people(std::slice::from_ref(&row), &mut sent).expect("memory takes all");
+    checks::assert_cut_off_is_a_beginning(&[row], &sent[..sent.len() - 1]);
+}
+
+#[test]
+#[ignore = "finding 2"]
+fn a_line_that_is_kept_because_of_few_columns_stays_kept_in_the_rewritten_file() {
+    // Kept with three columns, a person with the five that the rewritten file names.
+    same_after_a_rewrite(b"People:\nName, Appearance, Last Seen\na, b, c, missing, 1\n");
+    same_after_a_rewrite(b"People:\nName, Appearance, Last Seen, Status\na, b, 1/1/23, x, 12\n");
+}
+
+#[test]
+#[ignore = "finding 3"]
+fn a_row_with_many_carriage_returns_is_read_as_one_row_again() {
+    let mut file = b"People:\nName, Appearance, Last Seen\na, b".to_vec();
+    file.extend(b"\rc".repeat(20));
+    same_after_a_rewrite(&file);
+}
+
+#[test]
+fn a_line_with_a_carriage_return_in_a_field_is_not_taken_for_canonical() {
+    let row = align::row(Section::People, 5, "An\ra, tall, , missing, 1").expect("a row");
+    assert_eq!(row, Row::new(&["An\ra", "tall", "", "missing", "1"]));
+}
+
+#[test]
+fn an_id_is_not_taken_into_the_status_too() {
+    let row = align::row(Section::People, 5, "a , b , c , x, y, 1600909831762").expect("a row");
+    assert_eq!(row.line().matches("1600909831762").count(), 1, "{}", row.line());
+    assert!(!public(&row).line().contains("1600909831762"), "{}", public(&row).line());
+}
+
+#[test]
+fn rows_of_an_unknown_section_stay_there_when_a_space_stands_behind_its_title() {
+    same_after_a_rewrite(b"People:\n\nAna, , , ,\n\nHospitals: \nCentral, 9\n");
+}
+
+#[test]
+#[ignore = "finding 7"]
+fn half_knocks_of_two_peers_from_the_same_places_are_bounded_too() {
+    let (mut pairing, now) = (Pairing::default(), Instant::now());
+    let [one, two] = [1, 2].map(|number| PeerNumber::try_from(number).expect("a number"));
+    let from = |port: u16| SocketAddr::from(([10, 0, 0, 1], port));
+    for port in 1..1000 {
+        pairing.token(from(port), one, now);
+        pairing.token(from(port), two, now);
+    }
+    let held = (1..1000).filter(|port| pairing.purpose(from(*port), Purpose::Text, now).is_some());
+    assert!(held.count() <= HALF_KNOCKS * 2);
+}
+
+#[test]
+#[ignore = "finding 8"]
+fn halves_that_are_too_old_are_not_put_together_however_late_the_tick() {
+    let (mut pairing, now) = (Pairing::default(), Instant::now());
+    let peer = PeerNumber::try_from(1).expect("a number");
+    pairing.token(([10, 0, 0, 1], 1).into(), peer, now);
+    pairing.purpose(([10, 0, 0, 1], 2).into(), Purpose::Text, now);
+    assert_eq!(pairing.tick(now + HALF_KNOCK * 10), []);
+}
+
+fn same_after_a_rewrite(file: &[u8]) {
+    let read = |bytes: &[u8]| {
+        let (mut reader, mut records) = (Reader::new(Origin::Own), Records::default());
+        reader.feed(bytes, &mut |item| _ = records.load(item));
+        reader.finish(true, &mut |item| _ = records.load(item));
+        records.snapshot()
+    };
+    let (once, mut rewritten) = (read(file), Vec::new());
+    write_all(&once, &mut rewritten).expect("memory takes all");
+    assert_eq!(read(&rewritten).rows, once.rows, "{}", String::from_utf8_lossy(&rewritten));
+}
+
+// --- how inputs are made ---
+
 fn mutate(name: &str, check: Check, cases: u64) {
     let seeds = seeds(name);
-    let wanted = std::env::var("REUNITE_CASE").ok().and_then(|wanted| {
-        let (check, number) = wanted.split_once(':')?;
-        Some(if check == name { number.parse().ok()?..=number.parse().ok()? } else { 1..=0 })
-    });
+    let wanted = std::env::var("REUNITE_CASE").ok();
+    let is_wanted =
+        |number: &u64| wanted.as_ref().is_none_or(|wanted| *wanted == format!("{name}:{number}"));
     for seed in &seeds {
         check(seed);
     }
-    for number in wanted.unwrap_or(1..=cases) {
+    for number in (1..=cases).filter(is_wanted) {
         let input = mutated(&seeds, number);
         if fails(check, &input) {
             println!("REUNITE_CASE={name}:{number} fails");

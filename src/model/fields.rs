@@ -3,6 +3,7 @@
 //! Reading is lenient: spaces around a field do not count, and a quote that is not well-formed is an
 //! ordinary character, so that no typing mistake swallows its neighbours.
 
+use crate::model::limits::MAX_FIELD_BREAKS;
 use std::borrow::Cow;
 
 /// What the quotes of a line, or of several lines taken together, say.
@@ -78,12 +79,16 @@ fn push(line: &mut String, field: &str) {
         return line.push_str(field);
     }
     line.push('"');
-    let mut after_break = false;
+    let (mut after_break, mut breaks) = (false, 0);
     for letter in field.chars() {
         match letter {
             // An empty line ends a quoted field, so none is written into one.
             '\n' | '\r' if after_break => continue,
-            '\n' | '\r' => line.push('\n'),
+            '\n' | '\r' if breaks >= MAX_FIELD_BREAKS => line.push(' '),
+            '\n' | '\r' => {
+                breaks += 1;
+                line.push('\n');
+            }
             '"' => line.push_str("\"\""),
             other => line.push(other),
         }

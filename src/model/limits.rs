@@ -20,8 +20,10 @@ pub const UNTERMINATED_FILE: u64 = 64 * 1024;
 
 /// Longest row, bytes. A long description in a three-byte script fits; a runaway quote does not.
 pub const MAX_ROW: usize = 4096;
-/// Most lines that one quoted field may run over.
-pub const MAX_ROW_LINES: usize = 16;
+/// Most line breaks that are written into one field; further ones become spaces.
+pub const MAX_FIELD_BREAKS: usize = 3;
+/// Most lines that one row may run over: more than all fields of the widest section are written with.
+pub const MAX_ROW_LINES: usize = 64;
 /// Most rows of people in one database: twice the people of all camps, and what 1 GB of memory can hold.
 pub const MAX_PEOPLE: usize = 2_000_000;
 /// Most rows in each of the other sections.

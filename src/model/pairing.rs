@@ -37,7 +37,7 @@ impl Pairing {
             }
         }
         let own = self.tokens.values().filter(|(other, _)| *other == peer).count();
-        if own < HALF_KNOCKS || self.tokens.contains_key(&from) {
+        if own < HALF_KNOCKS || self.tokens.get(&from).is_some_and(|(other, _)| *other == peer) {
             self.tokens.insert(from, (peer, now));
         }
         None
@@ -88,6 +88,10 @@ impl Pairing {
     /// Forgets what is too old, and pairs a token that has waited with the only purpose that came from the
     /// same IP address: a sender may use a new socket for each datagram.
     pub fn tick(&mut self, now: Instant) -> Vec<Knock> {
+        self.tokens.retain(|_, (_, since)| fresh(*since, now));
+        self.purposes.retain(|_, (_, since)| fresh(*since, now));
+        self.codes.retain(|_, since| fresh(*since, now));
+        self.addresses.retain(|_, (_, since)| fresh(*since, now));
         let mut knocks = Vec::new();
         let waiting: Vec<_> = self
             .tokens
@@ -105,10 +109,6 @@ impl Pairing {
                 knocks.push(Knock { peer, purpose, from });
             }
         }
-        self.tokens.retain(|_, (_, since)| fresh(*since, now));
-        self.purposes.retain(|_, (_, since)| fresh(*since, now));
-        self.codes.retain(|_, since| fresh(*since, now));
-        self.addresses.retain(|_, (_, since)| fresh(*since, now));
         knocks
     }
 }

@@ -4,15 +4,16 @@
 //! Inputs are readable, so that seeds can be written and findings understood: see each check. In text and
 //! database files `^` stands for `UNFOLDED` letters, so that a short input can go over the limits.
 
-#![allow(dead_code, reason = "each user needs its part of this")]
+#![allow(dead_code, missing_docs, reason = "each user needs its part of this")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a check fails by panicking")]
 
 use reunite::base::error::{Error, Result};
 use reunite::model::align;
 use reunite::model::classic::{ALARM_PREFIX, Datagram, Purpose, QUIT, parse, refresh_address};
 use reunite::model::ids::PeerNumber;
 use reunite::model::limits::{
-    BUFFER, HALF_KNOCK, HALF_KNOCKS, LOWEST_PORT, MAX_MESSAGES, MAX_ROW, MAX_TEXT, ORPHANS, SLICE,
-    TEXT_CHUNK, TOKEN_DIGITS,
+    BUFFER, HALF_KNOCK, HALF_KNOCKS, LOWEST_PORT, MAX_MESSAGES, MAX_ROW, MAX_ROW_LINES, MAX_TEXT,
+    ORPHANS, SLICE, TEXT_CHUNK, TOKEN_DIGITS,
 };
 use reunite::model::pairing::{Knock, Pairing};
 use reunite::model::reader::{Item, Kept, Origin, Reader};
@@ -207,8 +208,7 @@ impl Listener {
 }
 
 fn sources(from: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
-    let mut from: Vec<_> = from.collect();
-    from.sort_unstable();
+    let mut from = sorted(from);
     from.dedup();
     from
 }
@@ -339,20 +339,16 @@ fn assert_is_safe(text: &str) {
 
 /// The input is a database file as it stands; where it is cut in pieces follows from its bytes.
 pub fn database_file(input: &[u8]) {
-    let bytes = unfold(input, MAX_ROW * 8);
-    if has_bare_return(&bytes) {
-        return;
-    }
+    let bytes = unfold(input, MAX_ROW * 4);
     let items = own(&bytes);
     assert_nothing_is_lost(&bytes, &items);
     let mut records = Records::default();
     for item in items {
         records.load(item);
     }
-    let (snapshot, mut canonical) = (records.snapshot(), Vec::new());
-    write_all(&snapshot, &mut canonical).expect("memory takes all");
-    if !snapshot.kept.iter().any(is_known) {
-        assert_rewritten_is_the_same(&snapshot, &canonical);
+    let snapshot = records.snapshot();
+    if !is_known(&snapshot) {
+        assert_rewritten_is_the_same(&snapshot);
         assert_peers_agree(&records.people(), &bytes);
     }
 }
@@ -386,9 +382,7 @@ fn assert_nothing_is_lost(bytes: &[u8], items: &[Item]) {
     let wanted: usize = content.map(letters).sum();
     let found: usize = items.iter().map(|item| letters(content_of(item))).sum();
     assert!(found >= wanted, "{found} of {wanted} letters are left of\n{}", text(bytes));
-    // Finding 5, see `tests/properties.rs`.
-    let spaced = bytes.windows(3).any(|three| three == b" , ");
-    assert!(spaced || found <= letters(bytes), "letters came from nowhere in\n{}", text(bytes));
+    assert!(found <= letters(bytes), "letters came from nowhere in\n{}", text(bytes));
 }
 
 fn letters(bytes: &[u8]) -> usize {
@@ -404,48 +398,51 @@ fn content_of(item: &Item) -> &[u8] {
 
 /// What was written is read as the same rows and the same kept bytes, and soon written the same again: a
 /// kept line may move once, to where it is understood the same for ever.
-fn assert_rewritten_is_the_same(snapshot: &Snapshot, canonical: &[u8]) {
-    let again = rewritten(snapshot, canonical);
-    let (mut twice, mut thrice) = (Vec::new(), Vec::new());
-    write_all(&again, &mut twice).expect("memory takes all");
-    write_all(&rewritten(&again, &twice), &mut thrice).expect("memory takes all");
-    assert!(thrice == twice, "{}\nis rewritten as\n{}", text(&twice), text(&thrice));
+fn assert_rewritten_is_the_same(snapshot: &Snapshot) {
+    let (once, _) = rewritten(snapshot);
+    let (twice, file) = rewritten(&once);
+    let (_, again) = rewritten(&twice);
+    assert!(again == file, "{}\nis rewritten as\n{}", text(&file), text(&again));
 }
 
-/// Reads `file`, which was written from `snapshot` and has to hold the same.
-fn rewritten(snapshot: &Snapshot, file: &[u8]) -> Snapshot {
+/// Writes a file and reads it again; it has to hold the same. Returns what was read, and the file.
+fn rewritten(snapshot: &Snapshot) -> (Snapshot, Vec<u8>) {
+    let mut file = Vec::new();
+    let lines = write_all(snapshot, &mut file).expect("memory takes all");
     let mut records = Records::default();
-    for item in own(file) {
+    for item in own(&file) {
         records.load(item);
     }
     let again = records.snapshot();
-    assert!(again.rows == snapshot.rows, "other rows in\n{}", text(file));
-    assert!(kept(&again.kept) == kept(&snapshot.kept), "other lines kept of\n{}", text(file));
-    again
+    assert!(again.rows == snapshot.rows, "other rows in\n{}", text(&file));
+    assert!(kept(&again.kept) == kept(&snapshot.kept), "other lines kept of\n{}", text(&file));
+    let told = snapshot.kept.iter().zip(lines).map(|(kept, line)| (line, kept.bytes.as_slice()));
+    let found = again.kept.iter().map(|kept| (kept.line, kept.bytes.as_slice()));
+    assert!(sorted(told) == sorted(found), "they stand on other lines of\n{}", text(&file));
+    (again, file)
 }
 
-/// Findings 2 and 6, see `tests/properties.rs`: a line is kept only because its file named fewer columns than
-/// the rewritten one does; a space behind the title of an unknown section.
-fn is_known(kept: &Kept) -> bool {
-    let line = str::from_utf8(&kept.bytes).unwrap_or_default();
-    match kept.section {
-        Some(section @ (Section::People | Section::Replaced)) => {
-            align::row(section, section.columns().len(), line).is_ok()
-        }
-        Some(_) => false,
-        None => line.trim().ends_with(':') && !line.ends_with(':'),
-    }
+/// Findings that are not settled in `src` yet; each has an ignored test in `tests/properties.rs`.
+fn is_known(snapshot: &Snapshot) -> bool {
+    // Finding 2: a line is kept only because its file named fewer columns than the rewritten one does.
+    let will_be_a_row = |kept: &Kept| {
+        let line = std::str::from_utf8(&kept.bytes).unwrap_or_default();
+        matches!(kept.section, Some(section @ (Section::People | Section::Replaced))
+            if align::row(section, section.columns().len(), line).is_ok())
+    };
+    // Finding 3: a row has more lines than the reader takes for one row.
+    let is_too_high = |row: &Row| row.line().lines().count() > MAX_ROW_LINES;
+    snapshot.kept.iter().any(will_be_a_row) || snapshot.rows.iter().flatten().any(is_too_high)
 }
 
-/// Findings 3 and 4, see `tests/properties.rs`: a carriage return that ends no line.
-fn has_bare_return(bytes: &[u8]) -> bool {
-    bytes.iter().zip(bytes.iter().skip(1)).any(|(byte, next)| *byte == b'\r' && *next != b'\n')
+fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_unstable();
+    values
 }
 
 fn kept(kept: &[Kept]) -> Vec<&[u8]> {
-    let mut kept: Vec<_> = kept.iter().map(|kept| kept.bytes.as_slice()).collect();
-    kept.sort_unstable();
-    kept
+    sorted(kept.iter().map(|kept| kept.bytes.as_slice()))
 }
 
 /// The rows that we send arrive as the same rows; a file that breaks off makes nobody up; and whatever a
@@ -464,17 +461,20 @@ fn assert_peers_agree(people: &[Row], bytes: &[u8]) {
     let mut held = 0;
     let cut = reader.finish(false, &mut |item| held += content_of(&item).len());
     assert!(held <= MAX_ROW * 4, "{held} bytes were held");
-    assert_eq!(cut, bytes.last().is_some_and(|last| *last != b'\n'));
+    assert!(cut || bytes.last().is_none_or(|last| *last == b'\n'), "half a line was taken");
 }
 
 /// A transfer that breaks off anywhere brings the rows before that place and no others.
 fn assert_nobody_is_made_up(people: &[Row]) {
-    // Rows over several lines are left out until finding 1 is settled: see tests/properties.rs.
-    let people: Vec<_> =
-        people.iter().filter(|row| !row.line().contains('\n')).take(20).cloned().collect();
+    let mut room = MAX_ROW;
+    let few = |row: &&Row| {
+        room = room.saturating_sub(row.line().len());
+        room > 0
+    };
+    let people: Vec<_> = people.iter().filter(few).cloned().collect();
     let mut sent = Vec::new();
     write_people(&people, &mut sent).expect("memory takes all");
-    let step = 1 + sent.len() / 40;
+    let step = 1 + sent.len() / 20;
     for end in (0..sent.len()).step_by(step) {
         assert_cut_off_is_a_beginning(&people, sent.get(..end).unwrap_or_default());
     }
