@@ -1,0 +1,687 @@
+#!/usr/bin/env bash
+# Shows `reunite` on one machine: three nodes of aid groups and one reader, live, on copies of the sample data.
+# In a terminal with tmux each gets a pane, to be tried by hand; otherwise a tour plays every feature.
+
+set -euo pipefail
+shopt -s extglob
+
+usage() {
+    cat <<'END'
+Usage: local-demo.sh [--tour] [--keep] [--binary FILE]
+
+Builds the program and starts nodes 1, 2 and 3 of peers/local.json and a reader, each with its own copy of
+the sample data. In a terminal with tmux you get four panes with their menus. Without, or with --tour, every
+feature is played and checked, in under a minute.
+
+  --tour         play the tour, also where there are a terminal and tmux
+  --keep         leave the folder with the databases behind, and say where it is
+  --binary FILE  use this program; build nothing
+  --help         show this
+
+Exit status: 0 done, 1 something failed, 2 wrong arguments, 3 something is missing here.
+END
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+readonly root
+# Text is cut by letters, not by bytes, also where the machine has no language set.
+export LC_ALL=C.UTF-8
+
+tour=no keep=no binary=''
+while (($# > 0)); do
+    case $1 in
+        --tour) tour=yes ;;
+        --keep) keep=yes ;;
+        --binary)
+            [[ -n ${2-} ]] || { echo "local-demo: --binary needs a file" >&2; exit 2; }
+            binary=$2
+            shift
+            ;;
+        --help | -h) usage; exit 0 ;;
+        *) echo "local-demo: unknown argument: $1" >&2; usage >&2; exit 2 ;;
+    esac
+    shift
+done
+
+# missing WHAT HOW
+missing() {
+    echo "local-demo: missing: $1" >&2
+    echo "local-demo: to get it: $2" >&2
+    exit 3
+}
+
+## The program
+
+build() {
+    PATH=$PATH:${CARGO_HOME:-${HOME-}/.cargo}/bin
+    command -v cargo >/dev/null ||
+        missing "cargo, which builds the program" "install Rust 1.85 or newer with rustup, or: apt install cargo"
+    echo "building the program (the first time takes a minute or two) …"
+    cd "$root"
+    cargo build --release --locked --quiet || exit 1
+    binary=$root/target/release/reunite
+    [[ -z ${CARGO_TARGET_DIR-} ]] || binary=$(realpath "$CARGO_TARGET_DIR")/release/reunite
+}
+
+if [[ -z $binary ]]; then
+    build
+else
+    [[ -x $binary && ! -d $binary ]] || missing "a program at $binary" "build one with: cargo build --release"
+    binary=$(realpath "$binary")
+fi
+readonly binary
+
+## Nodes 1, 2 and 3, and 4, the reader
+
+readonly READER=4
+readonly names=("" "node 1" "node 2" "node 3" "reader")
+# By node: its process; in the tour also where its menu and its screen are open.
+nodes=() menus=() screens=() ports=()
+
+umask 077
+work=$(mktemp -d "${TMPDIR:-/tmp}/reunite-demo.XXXXXX")
+readonly work
+
+end_nodes() {
+    local node
+    for node in "$work"/process*; do
+        [[ ! -e $node ]] || nodes+=("$(<"$node")")
+    done
+    for node in "${nodes[@]}"; do kill "$node" 2>/dev/null || true; done
+    for node in "${nodes[@]}"; do
+        within 3 gone "$node" || kill -KILL "$node" 2>/dev/null || true
+    done
+    nodes=()
+}
+
+# Runs on every way out: no process and, unless it is to be kept, no file stays behind.
+clean_up() {
+    trap '' INT TERM HUP
+    end_nodes
+    # After the nodes, which need their terminals to say goodbye; but some may just have been starting.
+    if [[ -S $work/tmux ]]; then
+        tmux -S "$work/tmux" kill-server 2>/dev/null || true
+        end_nodes
+    fi
+    rm -f "$work"/menu* "$work"/process* "$work"/{tmux,tmux.conf,pane,nap}
+    if [[ $keep == yes ]]; then
+        echo "left in $work"
+    else
+        within 3 rm -rf "$work" 2>/dev/null
+    fi
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 1' TERM HUP
+
+# A moment, without starting a process for it: nobody ever writes there.
+mkfifo "$work/nap"
+exec {nap}<>"$work/nap"
+moment() { read -r -t 0.02 -u "$nap" || true; }
+
+# within SECONDS COMMAND...: repeats COMMAND until it succeeds; fails once the time is up.
+within() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        ((SECONDS <= end)) || return 1
+        moment
+    done
+}
+
+# gone PROCESS: whether it has ended; a child that has, counts.
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+# bound PORT: whether a UDP socket of this machine has it.
+bound() {
+    local end
+    end=$(printf ':%04X' "$1")
+    awk -v end="$end" 'substr($2, length($2) - 4) == end {found = 1} END {exit !found}' /proc/net/udp*
+}
+
+# use_ports FIRST: takes this port and the two after it; fails if one of them is taken.
+use_ports() {
+    ports=("$1" "$(($1 + 1))" "$(($1 + 2))")
+    ! bound "${ports[0]}" && ! bound "${ports[1]}" && ! bound "${ports[2]}"
+}
+
+# peers_with_ports FILE: the first three peers of the file alone, on our ports. The five that do not run here
+# would only be reported as away, after every change.
+peers_with_ports() {
+    awk -v ports="${ports[*]}" '
+        BEGIN { last = split(ports, port, " ") }
+        /^    [{]/ { at++ }
+        /^  []]/ { at = 0 }
+        at > last { next }
+        at == last && /^    [}]/ { sub(/,/, "") }
+        /"address"/ { sub(/:[0-9]+"/, ":" port[at] "\"") }
+        { print }' "$1"
+}
+
+lay_out_peers() {
+    local first=33001
+    until use_ports "$first"; do
+        # Below the ports that the system and the nodes' own doors take.
+        first=$((20000 + RANDOM % 9000))
+    done
+    ((first == 33001)) ||
+        echo "ports 33001 to 33003 are taken, by another demo perhaps; this one uses $first to $((first + 2))"
+    peers_with_ports "$root/peers/local.json" >"$work/peers.json"
+    peers_with_ports "$root/peers/local-tier2.json" >"$work/peers-tier2.json"
+}
+
+lay_out_data() {
+    local node
+    for node in 1 2 3; do
+        mkdir "$work/data$node"
+        cp "$root/data/DATABASE$node.txt" "$work/data$node/"
+    done
+    mkdir "$work/data$READER"
+    cp "$root/data/T2DATABASE.txt" "$work/data$READER/"
+}
+
+# Sets `command` to what starts a node.
+command_of() {
+    if (($1 == READER)); then
+        command=("$binary" tier2 --peers "$work/peers-tier2.json" --data "$work/data$1")
+    else
+        command=("$binary" tier1 --peers "$work/peers.json" --number "$1" --data "$work/data$1")
+    fi
+}
+
+lay_out_data
+lay_out_peers
+
+## The panes
+
+# Runs in each pane: the node, and again if it is wanted. (PROCESS is where to note who it is.)
+pane() {
+    local process=$1 name=$2
+    shift 2
+    while :; do
+        # Between two lines Ctrl-C is a signal for all in the pane; it is meant for the node.
+        trap : INT
+        (echo "$BASHPID" >"$process" && exec "$@") || true
+        rm -f "$process"
+        trap - INT
+        read -r -p "
+$name has ended. Enter starts it again, Ctrl-C closes this pane. " || exit 0
+    done
+}
+
+# title NODE: what stands above its pane.
+title() {
+    if (($1 == READER)); then
+        echo "tier 2: a refugee's own device, which can only read"
+    else
+        awk -F '"' -v at="$1" '$2 == "organisation" && ++seen == at {print "node " at ": " $4}' "$work/peers.json"
+    fi
+}
+
+tmux_conf() {
+    cat <<'END'
+set -g default-terminal screen-256color
+set -s escape-time 20
+set -g history-limit 5000
+set -g mouse on
+set -g pane-border-status top
+set -g pane-border-format " #{pane_title} "
+set -g pane-active-border-style fg=green,bold
+set -g status-left-length 200
+set -g status-left " Click or Alt-arrow: another node │ Ctrl-C: end one node │ Ctrl-Q: end the demo "
+set -g status-right ""
+set -g window-status-format ""
+set -g window-status-current-format ""
+bind-key -n M-Left select-pane -L
+bind-key -n M-Right select-pane -R
+bind-key -n M-Up select-pane -U
+bind-key -n M-Down select-pane -D
+bind-key -n C-q detach-client
+END
+}
+
+panes() {
+    local rows columns node command
+    read -r rows columns < <(stty size)
+    ((rows >= 40 && columns >= 150)) ||
+        echo "this terminal has $columns columns and $rows rows; four nodes are easier to read with 150 and 40"
+    tmux_conf >"$work/tmux.conf"
+    { echo '#!/usr/bin/env bash'; declare -f pane; echo 'pane "$@"'; } >"$work/pane"
+    local own=(tmux -u -S "$work/tmux" -f "$work/tmux.conf")
+    "${own[@]}" new-session -d -x "$columns" -y "$rows" cat
+    for _ in 2 3 4; do "${own[@]}" split-window cat; done
+    "${own[@]}" select-layout tiled
+    # Only now, when the panes have their size, so that no node's first lines are pushed out.
+    for node in 1 2 3 "$READER"; do
+        command_of "$node"
+        "${own[@]}" respawn-pane -k -t "$((node - 1))" -- \
+            bash "$work/pane" "$work/process$node" "${names[node]}" "${command[@]}"
+        "${own[@]}" select-pane -t "$((node - 1))" -T "$(title "$node")"
+    done
+    "${own[@]}" select-pane -t 0
+    # Inside another tmux it would refuse.
+    env -u TMUX "${own[@]}" attach-session || exit 1
+}
+
+if [[ $tour == no ]]; then
+    if [[ ! -t 0 || ! -t 1 ]]; then
+        echo "there is no terminal here for four panes, so this is the tour"
+    elif ! command -v tmux >/dev/null; then
+        echo "missing: tmux, for four panes to try by hand; so this is the tour"
+        echo "to get it: apt install tmux"
+    else
+        panes
+        exit 0
+    fi
+fi
+
+## The tour: driving a node
+
+# How long anything may take before it counts as failed, in seconds; far more than it takes.
+readonly PATIENCE=45
+# Lines of one answer that are retold; of the others only how many there are.
+most_lines=11
+
+columns=140 plain='' bold='' green='' red='' colours=("" "" "" "" "")
+if [[ -t 1 ]]; then
+    read -r _ columns < <(stty size </dev/tty 2>/dev/null || echo 0 140)
+    ((columns >= 60)) || columns=140
+    if [[ -z ${NO_COLOR-} ]]; then
+        plain=$'\e[0m' bold=$'\e[1m' green=$'\e[32m' red=$'\e[1;31m'
+        colours=("" $'\e[36m' $'\e[33m' $'\e[35m' $'\e[34m')
+    fi
+fi
+readonly columns plain bold green red colours
+
+passed=0 failed=0 steps=0
+# By node: the beginning of a line that is not whole yet; the question it waits with; what it has shown since
+# the last choice; lines of that which were retold, and which were not.
+partial=() question=() recent=() told=(0 0 0 0 0) untold=(0 0 0 0 0)
+
+start() {
+    local node=$1 command fd
+    if [[ -z ${menus[node]-} ]]; then
+        mkfifo "$work/menu$node"
+        : >"$work/screen$node"
+        # Open in both directions: so a node never sees the end of its input between two lines.
+        exec {fd}<>"$work/menu$node"
+        menus[node]=$fd
+        exec {fd}<"$work/screen$node"
+        screens[node]=$fd
+    fi
+    question[node]=''
+    command_of "$node"
+    (
+        # Inherited, they would let a node outlive us.
+        for fd in "${menus[@]}"; do exec {fd}>&-; done
+        exec "${command[@]}" <"$work/menu$node" >>"$work/screen$node" 2>>"$work/errors$node"
+    ) &
+    nodes[node]=$!
+}
+
+# retell NODE LINE: shows a line of a node, narrowed and cut to the width of the screen.
+retell() {
+    local node=$1 line=$2 room=$((columns - 9))
+    if ((told[node] >= most_lines)); then
+        untold[node]=$((untold[node] + 1))
+        return
+    fi
+    told[node]=$((told[node] + 1))
+    ((${#line} <= room)) || line=${line//  +( )/   }
+    ((${#line} <= room)) || line=${line:0:room - 1}…
+    printf '%s%s |%s %s\n' "${colours[node]}" "${names[node]}" "$plain" "$line"
+}
+
+# Ends what was retold: how much of it was not.
+retold() {
+    local node
+    for node in 1 2 3 "$READER"; do
+        ((untold[node] == 0)) ||
+            printf '%s%s |%s … and %d lines more\n' "${colours[node]}" "${names[node]}" "$plain" "${untold[node]}"
+        told[node]=0 untold[node]=0
+    done
+}
+
+# hear NODE: takes in what it has shown. A question is retold only with its answer, as on a terminal.
+hear() {
+    local node=$1 line
+    while
+        IFS= read -r -u "${screens[node]}" line || {
+            partial[node]=${partial[node]-}$line
+            false
+        }
+    do
+        line=${partial[node]-}$line
+        partial[node]=''
+        recent[node]=${recent[node]-}$line$'\n'
+        if [[ $line == *: || $line == '>' ]]; then
+            [[ -z ${question[node]} ]] || retell "$node" "${question[node]}"
+            question[node]=$line
+        else
+            retell "$node" "$line"
+        fi
+    done
+}
+
+asks() {
+    hear "$1"
+    [[ ${question[$1]} == "$2"* ]]
+}
+
+asks_or_gone() { gone "${nodes[$1]}" || asks "$1" "Number"; }
+
+shows() {
+    hear "$1"
+    [[ ${recent[$1]-} == *"$2"* ]]
+}
+
+step() {
+    local node
+    retold
+    for node in 1 2 3 "$READER"; do
+        [[ -z ${screens[node]-} ]] || hear "$node"
+    done
+    retold
+    recent=()
+    steps=$((steps + 1))
+    printf '\n%s%d  %s%s\n' "$bold" "$steps" "$*" "$plain"
+}
+
+# answer NODE QUESTION TEXT [QUESTION TEXT]...: waits until the node asks, and types.
+answer() {
+    local node=$1
+    shift
+    while (($# > 0)); do
+        if ! within "$PATIENCE" asks "$node" "$1"; then
+            verdict 1 "${names[node]} asks: $1"
+            echo "the tour cannot go on"
+            exit 1
+        fi
+        retold
+        retell "$node" "${question[node]} $bold$2$plain"
+        question[node]=''
+        printf '%s\n' "$2" >&"${menus[node]}"
+        shift 2
+    done
+}
+
+# choose NODE ITEM: takes an item of its menu. What was shown before does not count any more.
+choose() {
+    within "$PATIENCE" asks "$1" "Number" || true
+    recent=()
+    answer "$1" "Number" "$2"
+}
+
+# verdict STATUS WHAT: the line for one expectation.
+verdict() {
+    retold
+    if (($1 == 0)); then
+        passed=$((passed + 1))
+        printf '  %sok%s      %s\n' "$green" "$plain" "$2"
+    else
+        failed=$((failed + 1))
+        printf '  %sFAILED%s  %s\n' "$red" "$plain" "$2"
+    fi
+}
+
+# check WHAT COMMAND...: the command comes to succeed.
+check() {
+    local what=$1 status=0
+    shift
+    within "$PATIENCE" "$@" || status=1
+    verdict "$status" "$what"
+}
+
+# expect NODE TEXT WHAT: the node comes to show the text.
+expect() { check "$3" shows "$1" "$2"; }
+
+## The tour: looking into the files
+
+# people NODE: the rows of people in its file, sorted.
+people() {
+    awk '/^[A-Z][a-z]+:$/ {section = $0; skip = 2}
+        section == "People:" && skip-- <= 0 && NF' "$work/data$1"/*DATABASE*.txt | sort
+}
+
+count() { people "$1" | wc -l; }
+
+# versions NODE TEXT COUNT: so many of its people have the text.
+versions() { [[ $(people "$1" | grep -cF -- "$2") == "$3" ]]; }
+
+# holds NODE TEXT: its file has the text.
+holds() { grep -qF -- "$2" "$work/data$1"/*DATABASE*.txt; }
+
+same_people() { [[ $(people "$1") == "$(people "$2")" ]]; }
+
+# Ids stand last in the rows of node 1; a file without any of them has none of the people's.
+no_ids_at_reader() {
+    local ids
+    ids=$(people 1 | sed -n 's/.*, \(-\{0,1\}[0-9]\{8,\}\)$/\1/p')
+    [[ -n $ids ]] && ! grep -qF -- "$ids" "$work/data$READER/T2DATABASE.txt"
+}
+
+tokens_stay_secret() {
+    local tokens
+    tokens=$(awk -F '"' '$2 == "token" {print $4}' "$work/peers.json")
+    [[ -n $tokens ]] && ! grep -qF -- "$tokens" "$work"/screen? "$work"/errors?
+}
+
+nobody_panicked() { ! grep -q panicked "$work"/errors?; }
+
+# ended NODE: it is gone, and said that all went well.
+ended() {
+    local status=0
+    within "$PATIENCE" gone "${nodes[$1]}" || return 1
+    wait "${nodes[$1]}" || status=$?
+    unset "nodes[$1]"
+    hear "$1"
+    ((status == 0))
+}
+
+## The tour: the story
+
+readonly person="Rohima Bibi" lost="Kefayet Ullah"
+
+begin() {
+    step "Three nodes of aid groups and a reader start"
+    local node try
+    most_lines=3
+    for try in 1 2 3; do
+        start 1
+        if within "$PATIENCE" asks_or_gone 1 && ! gone "${nodes[1]}"; then break; fi
+        # Between looking and starting, another demo may have taken the ports.
+        ((try == 3)) || lay_out_peers
+    done
+    for node in 2 3 "$READER"; do start "$node"; done
+    for node in 1 2 3; do
+        expect "$node" "DATABASE$node.txt: $(count "$node") people" "node $node has read its $(count "$node") people"
+    done
+    expect "$READER" "$(count "$READER") people" "the reader has its old copy of $(count "$READER") people"
+    most_lines=11
+}
+
+look() {
+    step "The menu, and the whole database of node 1"
+    choose 1 ""
+    expect 1 "EMERGENCY ALARM" "Enter shows the menu"
+    choose 1 1
+    expect 1 "People: $(count 1)" "all people are shown"
+    expect 1 "Vaccinations: " "and the vaccinations"
+    expect 1 "Camps: " "and the censuses of the camps"
+
+    step "Search: part of any field will do"
+    choose 1 2
+    answer 1 "Search" "kefayet"
+    expect 1 "$lost" "small letters find $lost"
+    choose 1 2
+    answer 1 "Search" "Euvichol"
+    expect 1 "Vaccinations: " "a brand of vaccine finds its vaccinations"
+}
+
+share() {
+    step "Send: node 3 sends its database to node 2"
+    choose 3 8
+    answer 3 "Peer number" 2
+    expect 3 "The database reached peer 2" "node 3 knows that it arrived"
+    expect 2 "several versions" "node 2 says of how many people there are several versions now"
+
+    step "Broadcast: node 2 sends everything to everybody"
+    choose 2 9
+    expect 2 "reached 2 of 2 peers" "node 2 knows that both have it"
+    expect 1 "sent its database" "node 1 has new rows"
+    expect 3 "sent its database" "node 3 too"
+    check "node 2 had all that node 3 had, so now both hold the same $(count 2) people" same_people 2 3
+}
+
+add() {
+    step "Add: node 1 records a missing woman, and everybody gets to know"
+    choose 1 3
+    answer 1 "Name" "$person" "Appearance" "about 30, blue scarf, scar on left hand" \
+        "Last seen" "Balukhali bazar, 12/4/25" "Status" "missing"
+    expect 1 "Saved" "it is on the disk of node 1"
+    id=$(sed -n 's/.*Id \([0-9]\{1,19\}\).*/\1/p' <<<"${recent[1]}" | tail -n 1)
+    expect 1 "reached 2 of 2 peers" "node 1 knows that both others have it"
+    expect 2 "sent its database" "node 2 got it by itself"
+    expect 3 "sent its database" "node 3 got it by itself"
+    check "nodes 1 and 2 hold the same $(count 1) people" same_people 1 2
+    check "and so does node 3" same_people 1 3
+}
+
+update() {
+    step "Update: node 2 has found her"
+    choose 2 4
+    answer 2 "Id, or part" "$person" "Name" "" "Appearance" "" "Last seen" "" "Status" "found, Camp 9 clinic"
+    expect 2 "Saved" "it is on the disk of node 2"
+    check "node 2 has one version of her, the new one" versions 2 "$person" 1
+    expect 1 "several versions" "node 1 keeps both versions and says so: the other node may be wrong"
+
+    step "Settle: node 1 decides between the versions"
+    choose 1 2
+    answer 1 "Search" "$person"
+    expect 1 "* $person" "both are shown, with a mark"
+    choose 1 4
+    answer 1 "Id, or part" "$id"
+    within "$PATIENCE" asks 1 "Which version" || true
+    local right
+    right=$(awk '/found, Camp 9/ {print $1; exit}' <<<"${recent[1]}")
+    answer 1 "Which version" "$right" "Name" "" "Appearance" "" "Last seen" "" "Status" ""
+    expect 1 "Saved" "it is settled"
+    check "node 1 has one version of her" versions 1 "$person" 1
+}
+
+records() {
+    step "Vaccination: she gets one, and it is recorded under her Id"
+    choose 1 5
+    answer 1 "Person Id" "$id" "Vaccine" "OCV" "Brand" "Euvichol-Plus" "Lot" "EVP2411-30" "Date" "2025-04-20" \
+        "Dose" "1" "Country" "Bangladesh" "Centre" "Camp 9 Health Post"
+    expect 1 "Saved" "it is saved"
+    check "it is in the file of node 1" holds 1 "$id, OCV, Euvichol-Plus"
+
+    step "Census: a camp is counted"
+    choose 1 6
+    answer 1 "Camp" "Camp 9" "Date" "2025-04-21" "Source" "majhi lists" "Households" 210 "Individuals" 1000 \
+        "Women and girls 0-4" 70 "Women and girls 5-11" 100 "Women and girls 12-17" 80 \
+        "Women and girls 18-59" 240 "Women and girls 60" 20 \
+        "Men and boys 0-4" 72 "Men and boys 5-11" 104 "Men and boys 12-17" 82 \
+        "Men and boys 18-59" 212 "Men and boys 60" 20
+    expect 1 "Saved" "it is saved"
+    check "it is in the file of node 1" holds 1 "Camp 9, 2025-04-21"
+}
+
+talk() {
+    step "Message: node 3 writes to node 1"
+    choose 3 7
+    answer 3 "Peer number" 1 ">" "Rohima's brother is with us." ">" "He can come on Monday." ">" quit
+    expect 1 "Rohima's brother is with us." "node 1 shows it, with the sender"
+    expect 1 "He can come on Monday." "and the second line"
+    expect 3 "reached peer 1" "node 3 knows that it arrived"
+
+    step "Peers: who belongs to the network, and who has been heard"
+    choose 1 11
+    expect 1 "heard just now" "node 1 has just heard of a peer"
+
+    step "Alarm: node 2 warns everybody"
+    choose 2 10
+    answer 2 "This alarms ALL" "no"
+    expect 2 "No alarm" "anything but YES raises no alarm"
+    choose 2 10
+    answer 2 "This alarms ALL" "YES" "Text" "Fire at Camp 9, block C. Leave by the north road."
+    expect 1 "Fire at Camp 9" "node 1 shows it"
+    expect 3 "Fire at Camp 9" "node 3 shows it"
+    expect 2 "The alarm reached 2 of 2 peers" "node 2 knows that both have it"
+}
+
+lose() {
+    step "A node dies: node 3 is killed (kill -9), and node 1 records a man"
+    local before
+    before=$(count 3)
+    kill -KILL "${nodes[3]}"
+    wait "${nodes[3]}" 2>/dev/null || true
+    choose 1 3
+    answer 1 "Name" "Abu Siddik" "Appearance" "" "Last seen" "boat, 13/4/25" "Status" "missing"
+    expect 1 "reached 1 of 2 peers" "node 1 knows who has it"
+    expect 1 "peer 3 (Cox's Bazar NW 1): does NOT have it" "and who has not"
+
+    step "The reader looks, and refreshes its copy while a node is dead"
+    choose "$READER" 1
+    expect "$READER" "People: $(count "$READER")" "the reader shows its copy"
+    choose "$READER" 2
+    answer "$READER" "Search" "$person"
+    expect "$READER" "Nothing matches" "the old copy does not know $person"
+    choose "$READER" 3
+    expect "$READER" "Your copy is new" "a node that lives has answered"
+    choose "$READER" 2
+    answer "$READER" "Search" "$person"
+    expect "$READER" "found, Camp 9 clinic" "the new copy knows that she was found"
+    check "and holds nobody's Id" no_ids_at_reader
+
+    step "The node comes back, and gets what it missed"
+    start 3
+    expect 3 "DATABASE3.txt: $before people" "node 3 has all its $before people: the kill cost nothing"
+    expect 3 "sent its database. New rows: 1." "node 3 got by itself what it missed"
+    check "it is in the file of node 3" holds 3 "Abu Siddik"
+}
+
+finish() {
+    step "The end: 0 in the menu, or Ctrl-C"
+    choose 1 0
+    check "node 1 has ended well" ended 1
+    choose 2 0
+    check "node 2 has ended well" ended 2
+    kill -INT "${nodes[3]}"
+    check "node 3 has ended well, by Ctrl-C" ended 3
+    choose "$READER" 0
+    check "the reader has ended well" ended "$READER"
+    check "everything was saved" everything_saved
+    check "no node panicked" nobody_panicked
+    check "no token is on any screen or in any log" tokens_stay_secret
+}
+
+everything_saved() { [[ $(grep -l "Everything is saved" "$work"/screen? | wc -l) == 4 ]]; }
+
+# Runs before clean_up on every way out of the tour.
+sum_up() {
+    local status=$1 log
+    if ((failed > 0)); then
+        for log in "$work"/errors?; do
+            [[ ! -s $log ]] || tail -n 5 "$log" | sed "s/^/${log##*/}: /"
+        done
+    fi
+    echo
+    echo "$passed passed, $failed failed"
+    ((failed == 0 && status == 0)) || return 1
+}
+
+trap 'status=$?; sum_up "$status" || status=1; clean_up; exit "$status"' EXIT
+trap '' PIPE
+SECONDS=0
+begin
+look
+share
+add
+update
+records
+talk
+lose
+finish
+printf '\nplayed in %d s\n' "$SECONDS"

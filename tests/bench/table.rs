@@ -1,0 +1,130 @@
+//! The lines of the table: medians, spread, ratio to a reference, goal.
+
+use std::fmt;
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// The head of the table.
+pub const HEAD: &str = "| measured | median | least .. most | runs | against | ratio | goal | met |\n\
+                        |---|---:|---:|---:|---|---:|---:|---|";
+
+/// The runs of one measurement, in some unit.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    sorted: Vec<f64>,
+    unit: &'static str,
+}
+
+impl Runs {
+    pub fn new(unit: &'static str, mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        Self { sorted: values, unit }
+    }
+
+    pub fn times(times: &[Duration]) -> Self {
+        Self::new("ms", times.iter().map(|time| time.as_secs_f64() * 1e3).collect())
+    }
+
+    /// Processor time, which does not grow when others use the machine too.
+    pub fn processor(times: &[Duration]) -> Self {
+        Self { unit: "CPU ms", ..Self::times(times) }
+    }
+
+    pub fn median(&self) -> f64 {
+        self.sorted.get(self.sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// A line of the table.
+#[derive(Clone, Debug)]
+pub struct Line {
+    what: String,
+    runs: Runs,
+    against: String,
+    ratio: Option<f64>,
+    goal: Option<f64>,
+}
+
+impl Line {
+    pub fn new(what: impl Into<String>, runs: Runs) -> Self {
+        Self { what: what.into(), runs, against: String::new(), ratio: None, goal: None }
+    }
+
+    /// Compares with what was measured in the same run.
+    pub fn against(mut self, what: &str, reference: &Runs) -> Self {
+        self.against = format!("{what} ({})", number(reference.median(), reference.unit));
+        self.ratio = Some(self.runs.median() / reference.median());
+        self
+    }
+
+    /// Compares with what was measured of the original, elsewhere and before.
+    pub fn original(mut self, least: f64, most: f64) -> Self {
+        self.against = format!("the original ({least:.0} .. {most:.0} {})", self.runs.unit);
+        self.ratio = Some(self.runs.median() / least);
+        self
+    }
+
+    /// The median has to stay under `goal`.
+    pub fn goal(mut self, goal: f64) -> Self {
+        self.goal = Some(goal);
+        self
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Runs { sorted, unit } = &self.runs;
+        let median = self.runs.median();
+        let least = sorted.first().copied().unwrap_or(f64::NAN);
+        let most = sorted.last().copied().unwrap_or(f64::NAN);
+        let spread = format!("{} .. {}", number(least, ""), number(most, ""));
+        let ratio = self.ratio.map(|ratio| number(ratio, "")).unwrap_or_default();
+        let goal = self.goal.map(|goal| format!("< {}", number(goal, unit))).unwrap_or_default();
+        let met = match self.goal {
+            None => "",
+            Some(goal) if median < goal => "yes",
+            Some(_) => "**no**",
+        };
+        write!(
+            f,
+            "| {} | {} | {spread} | {} | {} | {ratio} | {goal} | {met} |",
+            self.what,
+            number(median, unit),
+            sorted.len(),
+            self.against
+        )
+    }
+}
+
+/// Three digits that count, and the unit.
+fn number(value: f64, unit: &str) -> String {
+    let digits = match value.abs() {
+        large if large >= 100.0 => 0,
+        large if large >= 10.0 => 1,
+        large if large >= 0.995 => 2,
+        _ => 3,
+    };
+    let space = if unit.is_empty() { "" } else { " " };
+    format!("{value:.digits$}{space}{unit}")
+}
+
+/// Processor time of this thread so far, or of another as `/proc` names it.
+pub fn processor_time(thread: &str) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{thread}/schedstat")).ok()?;
+    stat.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// How long `work` keeps this thread's processor busy, and what it gives.
+pub fn worked<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let now = || processor_time("thread-self").expect("on Linux");
+    let begun = now();
+    let value = work();
+    (now() - begun, value)
+}
+
+/// How long `work` takes, and what it gives.
+pub fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let begun = Instant::now();
+    let value = work();
+    (begun.elapsed(), value)
+}
