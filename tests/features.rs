@@ -11,8 +11,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use support::original::{FILE, Original, write};
-use support::{Folder, HEAD, Network, Node, ORGANISATIONS, database, new_id, reunite, until};
+use support::original::{FILE, Original, TEXT, socket, write};
+use support::{
+    Folder, HEAD, Network, Node, ORGANISATIONS, PATIENCE, database, new_id, reunite, until,
+};
 
 const NUR: &str = "Nur Begum, \"thin, scar\", Balukhali 12/8/24, missing, 482915736620194857";
 const ANA: &str = "Ana, tall, , missing, 14729384756392834";
@@ -562,8 +564,9 @@ fn a_peer_that_took_the_database_and_never_confirmed_it_gets_it_again() {
     one.wait_for_any("not confirmed");
     // Its device was switched off and on again.
     drop(session);
-    hanging.say("I am back");
-    assert_eq!(hanging.knocked().purpose, FILE);
+    hanging.waiting();
+    hanging.send_knock(&socket(), TEXT);
+    while hanging.datagram(PATIENCE).expect("a knock for a file session").0 != FILE {}
 }
 
 #[test]

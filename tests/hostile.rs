@@ -29,6 +29,7 @@ struct Siege {
     bad: Original,
     good: Original,
     calls: usize,
+    begun: Instant,
     memory_kb: u64,
 }
 
@@ -40,7 +41,8 @@ impl Siege {
     fn of(network: Network) -> Self {
         let node = network.tier1(1);
         let [bad, good] = [2, 3].map(|number| Original::new(&network, number));
-        let mut siege = Self { network, node, bad, good, calls: 0, memory_kb: 0 };
+        let mut siege =
+            Self { network, node, bad, good, calls: 0, begun: Instant::now(), memory_kb: 0 };
         siege.serves_the_good();
         siege.memory_kb = siege.node.memory_kb();
         siege
@@ -59,7 +61,8 @@ impl Siege {
         self.serves_the_good();
         let (memory, logged) = (self.node.memory_kb(), self.node.logged());
         assert!(memory < self.memory_kb + MOST_KB, "from {} to {memory} kB", self.memory_kb);
-        assert!(logged.lines().count() <= MOST_LINES, "it logged much:\n{logged}");
+        let most_lines = MOST_LINES * (1 + self.begun.elapsed().as_secs() as usize / 10);
+        assert!(logged.lines().count() <= most_lines, "it logged much:\n{logged}");
         assert!(!logged.contains("panic"), "{logged}");
         assert!(self.node.is_running());
     }
