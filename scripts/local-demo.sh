@@ -129,8 +129,12 @@ within() {
     done
 }
 
-# gone PROCESS: whether it has ended; a child that has, counts.
-gone() { ! kill -0 "$1" 2>/dev/null; }
+# gone PROCESS: whether it has ended. One that we have not waited for is still listed, as a zombie.
+gone() {
+    local state=''
+    read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" || true
+    [[ -z $state || $state == Z ]]
+}
 
 # bound PORT: whether a UDP socket of this machine has it.
 bound() {
@@ -659,20 +663,23 @@ finish() {
 
 everything_saved() { [[ $(grep -l "Everything is saved" "$work"/screen? | wc -l) == 4 ]]; }
 
-# Runs before clean_up on every way out of the tour.
-sum_up() {
-    local status=$1 log
+# Runs on every way out of the tour.
+end_tour() {
+    local status=$? log
     if ((failed > 0)); then
+        status=1
         for log in "$work"/errors?; do
             [[ ! -s $log ]] || tail -n 5 "$log" | sed "s/^/${log##*/}: /"
         done
     fi
+    clean_up
     echo
+    ((status == 0 || failed > 0)) || echo "the tour was broken off"
     echo "$passed passed, $failed failed"
-    ((failed == 0 && status == 0)) || return 1
+    exit "$status"
 }
 
-trap 'status=$?; sum_up "$status" || status=1; clean_up; exit "$status"' EXIT
+trap end_tour EXIT
 trap '' PIPE
 SECONDS=0
 begin

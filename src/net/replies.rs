@@ -28,6 +28,9 @@ struct Table {
     ambiguous: HashSet<IpAddr>,
 }
 
+/// Answers of one peer that may wait: late ones to earlier knocks, besides the right one.
+const ANSWERS: usize = 4;
+
 /// The right to knock at a peer, and where its answer comes.
 #[derive(Debug)]
 pub struct Expected<'a> {
@@ -53,7 +56,7 @@ impl Replies {
             let waited = self.bell.wait_timeout(table, slice);
             table = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let (tell, answer) = sync_channel(1);
+        let (tell, answer) = sync_channel(ANSWERS);
         table.waiting.insert(peer, (address, tell));
         Ok(Expected { replies: self, peer, answer })
     }

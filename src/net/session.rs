@@ -99,8 +99,9 @@ fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
     let read = read_file(&mut wire, |bytes| {
         let missing = BEGINNING.saturating_sub(start.len());
         start.extend(bytes.iter().take(missing));
-        check_beginning(&start)?;
-        reader.feed(bytes, &mut |item| merger.take(item));
+        if is_database(&start)? {
+            reader.feed(bytes, &mut |item| merger.take(item));
+        }
         Ok(())
     });
     if let Some(alarm) = start.strip_prefix(ALARM_PREFIX.as_bytes()) {
@@ -130,13 +131,16 @@ const TITLE: &str = "People:";
 /// Bytes from which it can be told what came.
 const BEGINNING: usize = 1024;
 
-/// Whether what came so far can be a database.
-fn check_beginning(start: &[u8]) -> Result<()> {
+/// Whether what came so far begins a database; false while it may still become an alarm.
+fn is_database(start: &[u8]) -> Result<bool> {
     let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    if ALARM_PREFIX.as_bytes().starts_with(start) {
+        return Ok(false);
+    }
     let common = text.len().min(TITLE.len());
     let same = |(one, other): (&u8, &u8)| one.eq_ignore_ascii_case(other);
     match text.iter().zip(TITLE.as_bytes()).take(common).all(same) {
-        true => Ok(()),
+        true => Ok(true),
         false => Err(Error::peer("what it sent is no database")),
     }
 }

@@ -24,7 +24,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the end waits for what the person asked for and is still on its way.
-const LAST_WORK: Duration = Duration::from_millis(400);
+const LAST_WORK: Duration = Duration::from_millis(250);
 /// A running tier-1 node.
 pub struct Node {
     context: Arc<Context>,
