@@ -19,7 +19,7 @@ use reunite::model::reader::{Origin, Reader};
 use reunite::model::records::Records;
 use reunite::model::row::Row;
 use reunite::model::section::Section;
-use reunite::model::writer::{write_all, write_people};
+use reunite::model::writer::{Snapshot, write_all, write_people};
 use std::fs;
 use std::net::SocketAddr;
 use std::panic::{catch_unwind, set_hook, take_hook};
@@ -86,7 +86,7 @@ fn peers_files_are_read_or_refused_without_telling_a_token() {
     mutate("peers_file", checks::peers_file, 4000);
 }
 
-// --- found by these checks and by the fuzzer, and not settled in `src` yet; then the checks can grow ---
+// --- what the checks and the fuzzer found; an ignored one is not settled in `src` yet ---
 
 #[test]
 fn a_transfer_that_breaks_off_within_a_row_of_several_lines_makes_nobody_up() {
@@ -97,7 +97,6 @@ fn a_transfer_that_breaks_off_within_a_row_of_several_lines_makes_nobody_up() {
 }
 
 #[test]
-#[ignore = "finding 2"]
 fn a_line_that_is_kept_because_of_few_columns_stays_kept_in_the_rewritten_file() {
     // Kept with three columns, a person with the five that the rewritten file names.
     same_after_a_rewrite(b"People:\nName, Appearance, Last Seen\na, b, c, missing, 1\n");
@@ -105,7 +104,6 @@ fn a_line_that_is_kept_because_of_few_columns_stays_kept_in_the_rewritten_file()
 }
 
 #[test]
-#[ignore = "finding 3"]
 fn a_row_with_many_carriage_returns_is_read_as_one_row_again() {
     let mut file = b"People:\nName, Appearance, Last Seen\na, b".to_vec();
     file.extend(b"\rc".repeat(20));
@@ -131,7 +129,6 @@ fn rows_of_an_unknown_section_stay_there_when_a_space_stands_behind_its_title() 
 }
 
 #[test]
-#[ignore = "finding 7"]
 fn half_knocks_of_two_peers_from_the_same_places_are_bounded_too() {
     let (mut pairing, now) = (Pairing::default(), Instant::now());
     let [one, two] = [1, 2].map(|number| PeerNumber::try_from(number).expect("a number"));
@@ -145,13 +142,18 @@ fn half_knocks_of_two_peers_from_the_same_places_are_bounded_too() {
 }
 
 #[test]
-#[ignore = "finding 8"]
 fn halves_that_are_too_old_are_not_put_together_however_late_the_tick() {
     let (mut pairing, now) = (Pairing::default(), Instant::now());
     let peer = PeerNumber::try_from(1).expect("a number");
     pairing.token(([10, 0, 0, 1], 1).into(), peer, now);
     pairing.purpose(([10, 0, 0, 1], 2).into(), Purpose::Text, now);
     assert_eq!(pairing.tick(now + HALF_KNOCK * 10), []);
+}
+
+#[test]
+#[ignore = "finding 9"]
+fn what_is_kept_loses_no_carriage_return_by_a_rewrite() {
+    same_after_a_rewrite(b"People:\n\xff\r\r\n");
 }
 
 fn same_after_a_rewrite(file: &[u8]) {
@@ -163,7 +165,12 @@ fn same_after_a_rewrite(file: &[u8]) {
     };
     let (once, mut rewritten) = (read(file), Vec::new());
     write_all(&once, &mut rewritten).expect("memory takes all");
-    assert_eq!(read(&rewritten).rows, once.rows, "{}", String::from_utf8_lossy(&rewritten));
+    let (again, text) = (read(&rewritten), String::from_utf8_lossy(&rewritten));
+    assert_eq!(again.rows, once.rows, "{text}");
+    let kept = |snapshot: &Snapshot| -> Vec<_> {
+        snapshot.kept.iter().map(|kept| kept.bytes.clone()).collect()
+    };
+    assert_eq!(kept(&again), kept(&once), "{text}");
 }
 
 // --- how inputs are made ---

@@ -198,6 +198,7 @@ impl Reader {
     }
 
     fn take(&mut self, bytes: &[u8], found: &mut impl FnMut(Item)) {
+        let line = bytes;
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
         let bytes = match self.line {
             1 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes),
@@ -210,10 +211,10 @@ impl Reader {
             return;
         }
         let Ok(text) = text else {
-            return self.keep(bytes, "it is not UTF-8 text", found);
+            return self.keep(line, "it is not UTF-8 text", found);
         };
         if text.contains('\0') {
-            return self.keep(bytes, "it is no plain text; save it as UTF-8", found);
+            return self.keep(line, "it is no plain text; save it as UTF-8", found);
         }
         if let Some(section) = Section::titled(text) {
             self.place = Place::In(section);
@@ -227,10 +228,10 @@ impl Reader {
         let section = match self.place {
             Place::In(section) => section,
             Place::Disordered(_) => {
-                return self.keep(bytes, "it stands behind columns in an unknown order", found);
+                return self.keep(line, "it stands behind columns in an unknown order", found);
             }
             Place::Unknown => {
-                return self.keep(bytes, "this version does not know the section", found);
+                return self.keep(line, "this version does not know the section", found);
             }
         };
         match section.header(text) {
@@ -242,17 +243,17 @@ impl Reader {
             }
             Some(Header::OtherOrder) => {
                 self.place = Place::Disordered(section);
-                return self.keep(bytes, "its columns are in an unknown order", found);
+                return self.keep(line, "its columns are in an unknown order", found);
             }
             None => self.header_due = false,
         }
         if bytes.len() > MAX_ROW {
-            return self.keep(bytes, "it is longer than a row may be", found);
+            return self.keep(line, "it is longer than a row may be", found);
         }
         match align::row(section, self.columns, text) {
             Ok(row) if row.line().len() <= MAX_ROW => found(Item::Row(section, row)),
-            Ok(_) => self.keep(bytes, "it is longer than a row may be", found),
-            Err(why) => self.keep(bytes, why, found),
+            Ok(_) => self.keep(line, "it is longer than a row may be", found),
+            Err(why) => self.keep(line, why, found),
         }
     }
 

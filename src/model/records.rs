@@ -124,9 +124,17 @@ impl Records {
         &self.kept
     }
 
-    /// What is not understood is now this.
-    pub fn set_kept(&mut self, kept: Vec<Kept>) {
-        self.kept = kept;
+    /// What is not understood in an edited file: instead of what was known, or besides it.
+    pub fn take_kept(&mut self, kept: &[Kept], instead: bool) {
+        if instead {
+            self.kept.clear();
+        }
+        for one in kept {
+            let same = |known: &Kept| (known.section, &known.bytes) == (one.section, &one.bytes);
+            if instead || !self.kept.iter().any(same) {
+                self.kept.push(one.clone());
+            }
+        }
     }
 
     /// The lines on which the file holds now what is not understood, in the same order.

@@ -75,12 +75,14 @@ impl Input {
         let (mut editor, mut decoder) = (Editor::default(), Decoder::default());
         self.screen.typing(prompt, "", "");
         // What was typed ahead of this prompt comes first.
-        let mut pressed = std::mem::take(&mut self.ahead);
+        let (mut pressed, mut changed) = (std::mem::take(&mut self.ahead), false);
         loop {
             while let Some(one) = pressed.pop_front() {
+                changed = true;
                 match one {
                     Pressed::Enter => {
                         self.ahead = pressed;
+                        self.draw(prompt, &editor);
                         return Ok(editor.into_line().trim().to_owned());
                     }
                     Pressed::EndOfInput if editor.is_empty() => return Err(Gone::Ended),
@@ -88,8 +90,9 @@ impl Input {
                     Pressed::Key(key) => editor.press(key),
                 }
             }
-            let (before, behind) = editor.parts();
-            self.screen.typing(prompt, before, behind);
+            if std::mem::take(&mut changed) {
+                self.draw(prompt, &editor);
+            }
             match self.read_more() {
                 _ if self.stop.is_set() || self.ended => return Err(Gone::Ended),
                 Ok(bytes) => pressed.extend(decoder.feed(&bytes)),
@@ -99,6 +102,11 @@ impl Input {
                 }
             }
         }
+    }
+
+    fn draw(&self, prompt: &str, editor: &Editor) {
+        let (before, behind) = editor.parts();
+        self.screen.typing(prompt, before, behind);
     }
 
     fn piped(&mut self) -> Line {

@@ -10,6 +10,8 @@ use crate::net::context::{Context, Order};
 use crate::shell::input::{Gone, Input};
 use crate::shell::pages;
 use crate::shell::screen::Screen;
+use crate::shell::table::Table;
+use crate::shell::terminal;
 use crate::shell::words;
 use crate::store::database::Ticket;
 use std::collections::HashSet;
@@ -203,7 +205,9 @@ impl Desk<'_> {
 
     fn list(&self, rows: &[&Row]) {
         let rows: Vec<_> = rows.iter().map(|row| (*row).clone()).collect();
-        let table = crate::shell::table::Table::new(Section::People.columns(), &rows, None);
+        // The number before each row takes two columns more than a margin does.
+        let room = self.screen.is_interactive().then(|| terminal::size().0.saturating_sub(2));
+        let table = Table::new(Section::People.columns(), &rows, room);
         self.screen.say(format!("  {}", table.header(Section::People.columns())));
         for (at, row) in rows.iter().enumerate() {
             self.screen.say(table.row(&format!("{:>3} ", at + 1), row));

@@ -151,7 +151,7 @@ impl Voice<'_> {
                 "this node".to_owned()
             } else {
                 let last = self.context.monitor.last_heard(peer.number);
-                format!("heard {}", words::heard(last.map(|last| now.duration_since(last))))
+                words::heard(last.map(|last| now.duration_since(last)))
             };
             let address = peer.address.to_string();
             self.screen.say(format!(

@@ -213,15 +213,15 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
     }
     let missed = outcomes.iter().any(|(_, outcome)| !outcome.is_success());
     match what {
+        Sent::Messages { unsent, .. } if !unsent.is_empty() => {
+            text.push_str(&format!("\n  -> Not sent: {}", shown(&unsent.join(" / "))));
+        }
         _ if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Stopped) => {}
         Sent::Database if missed => {
             text.push_str("\n  -> It is tried again by itself, and when they are heard of.");
         }
         Sent::Alarm if missed => {
             text.push_str("\n  -> Warn them in another way, or raise it again with 10.")
-        }
-        Sent::Messages { unsent, .. } if !unsent.is_empty() => {
-            text.push_str(&format!("\n  -> Not sent: {}", shown(&unsent.join(" / "))));
         }
         _ => {}
     }
@@ -248,11 +248,11 @@ pub fn shown_organisation(peer: &Peer) -> String {
 /// When a peer was last heard of.
 pub fn heard(ago: Option<Duration>) -> String {
     match ago.map(|ago| ago.as_secs()) {
-        None => "not since this node started".into(),
-        Some(0..=1) => "just now".into(),
-        Some(seconds @ 2..=119) => format!("{seconds} s ago"),
-        Some(seconds @ 120..=7199) => format!("{} min ago", seconds / 60),
-        Some(seconds) => format!("{} h ago", seconds / 3600),
+        None => "not heard since this node started".into(),
+        Some(0..=1) => "heard just now".into(),
+        Some(seconds @ 2..=119) => format!("heard {seconds} s ago"),
+        Some(seconds @ 120..=7199) => format!("heard {} min ago", seconds / 60),
+        Some(seconds) => format!("heard {} h ago", seconds / 3600),
     }
 }
 

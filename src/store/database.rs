@@ -30,8 +30,15 @@ struct Shared {
     path: PathBuf,
     state: Mutex<State>,
     /// The file as this node last read or wrote it; another print means that somebody edited it.
-    seen: Mutex<Option<Print>>,
+    seen: Mutex<Seen>,
     bell: Condvar,
+}
+
+#[derive(Debug)]
+struct Seen {
+    print: Option<Print>,
+    /// How many people stood in it.
+    people: usize,
 }
 
 #[derive(Debug)]
@@ -93,7 +100,9 @@ impl Database {
         loaded.rows = [Section::People, Section::Vaccinations, Section::Camps]
             .map(|section| records.rows(section).len());
         loaded.kept = records.kept().to_vec();
+        let people = records.rows(Section::People).len();
         let state = State { records, generation: 0, saved: 0, trouble: None };
+        let seen = Seen { print: seen, people };
         let (state, seen) = (Mutex::new(state), Mutex::new(seen));
         let shared = Shared { path: path.to_owned(), state, seen, bell: Condvar::new() };
         Ok((Self(Arc::new(shared)), loaded))
@@ -194,7 +203,7 @@ impl Database {
     /// Whether somebody else has written the file. One that is gone is no edit: it is written again.
     fn is_edited(&self) -> bool {
         let there = files::print(&self.0.path);
-        there.is_some() && there != *lock(&self.0.seen)
+        there.is_some() && there != lock(&self.0.seen).print
     }
 
     fn save(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<()> {
@@ -230,7 +239,8 @@ impl Database {
                 Ok(())
             })?;
             if done {
-                *lock(&self.0.seen) = Some(print);
+                let people = snapshot.rows.first().map_or(0, Vec::len);
+                *lock(&self.0.seen) = Seen { print: Some(print), people };
                 lock(&self.0.state).records.renumber_kept(&kept_at);
                 return Ok(Ticket(generation));
             }
@@ -257,6 +267,8 @@ impl Database {
         }
         let mut edited = Records::default();
         read_into(path, &mut edited)?;
+        let people = edited.rows(Section::People).len();
+        let whole = people >= lock(&self.0.seen).people;
         let (count, _) = self.change(|records| {
             let mut count = 0;
             for (section, row) in [Section::People, Section::Vaccinations, Section::Camps]
@@ -265,11 +277,12 @@ impl Database {
             {
                 count += usize::from(records.load_edited(section, row) == Merged::New);
             }
-            // What is not understood stands only in the file: what was corrected there is gone.
-            records.set_kept(edited.kept().to_vec());
+            // What is not understood stands only in the file: what was corrected there is gone. But not if
+            // people are missing too: then the file was cut off, and nothing of it was meant.
+            records.take_kept(edited.kept(), whole);
             (count > 0, count)
         });
-        *lock(&self.0.seen) = print;
+        *lock(&self.0.seen) = Seen { print, people };
         Ok(count)
     }
 }

@@ -8,12 +8,11 @@
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a check fails by panicking")]
 
 use reunite::base::error::{Error, Result};
-use reunite::model::align;
 use reunite::model::classic::{ALARM_PREFIX, Datagram, Purpose, QUIT, parse, refresh_address};
 use reunite::model::ids::PeerNumber;
 use reunite::model::limits::{
-    BUFFER, HALF_KNOCK, HALF_KNOCKS, LOWEST_PORT, MAX_MESSAGES, MAX_ROW, MAX_ROW_LINES, MAX_TEXT,
-    ORPHANS, SLICE, TEXT_CHUNK, TOKEN_DIGITS,
+    BUFFER, HALF_KNOCK, HALF_KNOCKS, LOWEST_PORT, MAX_MESSAGES, MAX_ROW, MAX_TEXT, ORPHANS, SLICE,
+    TEXT_CHUNK, TOKEN_DIGITS,
 };
 use reunite::model::pairing::{Knock, Pairing};
 use reunite::model::reader::{Item, Kept, Origin, Reader};
@@ -415,24 +414,15 @@ fn rewritten(snapshot: &Snapshot) -> (Snapshot, Vec<u8>) {
     }
     let again = records.snapshot();
     assert!(again.rows == snapshot.rows, "other rows in\n{}", text(&file));
-    assert!(kept(&again.kept) == kept(&snapshot.kept), "other lines kept of\n{}", text(&file));
-    let told = snapshot.kept.iter().zip(lines).map(|(kept, line)| (line, kept.bytes.as_slice()));
-    let found = again.kept.iter().map(|kept| (kept.line, kept.bytes.as_slice()));
-    assert!(sorted(told) == sorted(found), "they stand on other lines of\n{}", text(&file));
+    let told = snapshot.kept.iter().zip(lines).flat_map(|(kept, line)| numbered(line, kept));
+    let found = again.kept.iter().flat_map(|kept| numbered(kept.line, kept));
+    assert!(sorted(told) == sorted(found), "other lines kept, or elsewhere, of\n{}", text(&file));
     (again, file)
 }
 
-/// Findings that are not settled in `src` yet; each has an ignored test in `tests/properties.rs`.
+/// Finding 9, see `tests/properties.rs`: a carriage return before the one at the end of a line gets lost.
 fn is_known(snapshot: &Snapshot) -> bool {
-    // Finding 2: a line is kept only because its file named fewer columns than the rewritten one does.
-    let will_be_a_row = |kept: &Kept| {
-        let line = std::str::from_utf8(&kept.bytes).unwrap_or_default();
-        matches!(kept.section, Some(section @ (Section::People | Section::Replaced))
-            if align::row(section, section.columns().len(), line).is_ok())
-    };
-    // Finding 3: a row has more lines than the reader takes for one row.
-    let is_too_high = |row: &Row| row.line().lines().count() > MAX_ROW_LINES;
-    snapshot.kept.iter().any(will_be_a_row) || snapshot.rows.iter().flatten().any(is_too_high)
+    snapshot.kept.iter().any(|kept| kept.bytes.ends_with(b"\r"))
 }
 
 fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
@@ -441,8 +431,10 @@ fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
     values
 }
 
-fn kept(kept: &[Kept]) -> Vec<&[u8]> {
-    sorted(kept.iter().map(|kept| kept.bytes.as_slice()))
+/// The lines of something kept, of which the first is `line`. Lines that were kept together may be kept one
+/// by one when they are read again.
+fn numbered(line: u64, kept: &Kept) -> impl Iterator<Item = (u64, &[u8])> {
+    (line..).zip(kept.bytes.split(|byte| *byte == b'\n'))
 }
 
 /// The rows that we send arrive as the same rows; a file that breaks off makes nobody up; and whatever a
