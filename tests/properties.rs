@@ -151,7 +151,6 @@ fn halves_that_are_too_old_are_not_put_together_however_late_the_tick() {
 }
 
 #[test]
-#[ignore = "finding 9"]
 fn what_is_kept_loses_no_carriage_return_by_a_rewrite() {
     same_after_a_rewrite(b"People:\n\xff\r\r\n");
 }
