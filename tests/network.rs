@@ -61,7 +61,7 @@ fn id_for(name: &str) -> u64 {
 
 #[test]
 fn eight_nodes_that_broadcast_at_once_end_with_equal_rows_and_four_readers_see_them_without_ids() {
-    let network = Network::new("eight", NODES).on_lasting_ports();
+    let network = Network::new("eight", NODES);
     let mut expected: BTreeSet<String> = people("Shared", 40).into_iter().collect();
     for number in 1..=NODES {
         let mut own = people(&format!("Only {number}"), 20);
@@ -124,7 +124,7 @@ struct Member {
 
 impl Trial {
     fn new(seed: u64) -> Self {
-        let network = Network::new("kill", NODES).on_lasting_ports();
+        let network = Network::new("kill", NODES);
         // More than goes over the wire in one piece.
         let initial = people("Before", 800);
         (1..=NODES).for_each(|number| network.put(number, &database(&initial)));
@@ -240,7 +240,7 @@ const ANA_FOUND: &str = "Ana, tall, , found, 14729384756392834";
 
 /// Two nodes that have Ana; node 2 is killed, and misses that node 1 has found her.
 fn missed(name: &str) -> (Network, Node) {
-    let network = Network::new(name, 2).on_lasting_ports();
+    let network = Network::new(name, 2);
     (1..=2).for_each(|number| network.put(number, &database(&[ANA])));
     let (mut one, two) = (network.tier1(1), network.tier1(2));
     two.kill();
@@ -281,7 +281,7 @@ fn a_peer_that_comes_back_and_broadcasts_its_old_copy_gets_what_it_missed() {
 
 #[test]
 fn a_peer_whose_file_has_a_row_twice_gets_what_it_missed() {
-    let network = Network::new("doubled", 2).on_lasting_ports();
+    let network = Network::new("doubled", 2);
     network.put(1, &database(&[ANA, "Bo, , , missing, 77"]));
     let (peer, mut one) = (Original::new(&network, 2), network.tier1(1));
     one.ask(&["9"]);
@@ -303,7 +303,7 @@ fn a_peer_that_comes_back_gets_what_it_missed_from_a_node_that_was_restarted() {
 
 #[test]
 fn a_peer_that_comes_back_does_not_wait_because_another_one_is_still_away() {
-    let network = Network::new("two-away", 3).on_lasting_ports();
+    let network = Network::new("two-away", 3);
     let mut one = network.tier1(1);
     one.ask(&["3", "Nur", "", "", "missing"]);
     one.wait_for_any("The database reached 0 of 2 peers");
@@ -317,7 +317,7 @@ fn a_peer_that_comes_back_does_not_wait_because_another_one_is_still_away() {
 
 #[test]
 fn a_peer_that_is_killed_before_it_has_stored_what_came_is_not_said_to_have_it() {
-    let network = Network::new("unstored", 2).on_lasting_ports();
+    let network = Network::new("unstored", 2);
     let (mut one, two) = (network.tier1(1), network.tier1(2));
     // A pipe that nobody reads in the place of the temporary file: storing goes on for ever.
     let pipe = network.data(2).join(".DATABASE2.txt.tmp");

@@ -73,11 +73,7 @@ impl Network {
     pub fn new(name: &str, count: usize) -> Self {
         let [a, b, c]: [u8; 3] = rand::random();
         let ip = IpAddr::from([127, a.clamp(1, 254), b, c.clamp(2, 254)]);
-        // All are held until all are known, so that no port is given twice.
-        let held: Vec<_> =
-            (0..count).map(|_| UdpSocket::bind((ip, 0)).expect("a free port")).collect();
-        let addresses: Vec<_> =
-            held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
+        let addresses = free_ports(ip, count);
         let tokens: Vec<_> =
             (1..=count).map(|number| format!("{:012}", 100_000_000_007 * number as u64)).collect();
         let network = Self { folder: Folder::new(name), ip, addresses, tokens };
@@ -353,10 +349,8 @@ pub mod original;
 impl Network {
     /// The same network on another IP address of this machine.
     pub fn moved_to(mut self, ip: IpAddr) -> Self {
-        let held: Vec<_> =
-            self.addresses.iter().map(|_| UdpSocket::bind((ip, 0)).expect("a free port")).collect();
         self.ip = ip;
-        self.addresses = held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
+        self.addresses = free_ports(ip, self.addresses.len());
         fs::write(self.peers(), self.json(true)).expect("written");
         fs::write(self.peers_tier2(), self.json(false)).expect("written");
         self
@@ -422,19 +416,15 @@ pub fn new_id(line: &str) -> Option<String> {
     Some(id).filter(|id: &String| !id.is_empty())
 }
 
-impl Network {
-    /// The same network on ports that port 0 never gives: while a node is down, no socket of this machine
-    /// can get its port by chance, and it can start again.
-    pub fn on_lasting_ports(mut self) -> Self {
-        let mut held = Vec::new();
-        while held.len() < self.addresses.len() {
-            held.extend(UdpSocket::bind((self.ip, rand::random_range(20_000..30_000))));
-        }
-        self.addresses = held.iter().map(|socket| socket.local_addr().expect("bound")).collect();
-        fs::write(self.peers(), self.json(true)).expect("written");
-        fs::write(self.peers_tier2(), self.json(false)).expect("written");
-        self
+/// Free ports of `ip` that port 0 never gives: while a node is down, no socket of this machine can get its
+/// port by chance, and it can start again.
+fn free_ports(ip: IpAddr, count: usize) -> Vec<SocketAddr> {
+    // All are held until all are known, so that no port is given twice.
+    let mut held = Vec::new();
+    while held.len() < count {
+        held.extend(UdpSocket::bind((ip, rand::random_range(20_000..30_000))));
     }
+    held.iter().map(|socket| socket.local_addr().expect("bound")).collect()
 }
 
 /// Waits until `state` holds, but no longer than `patience`: for what must not wait for something slower.
