@@ -137,6 +137,8 @@ pub const FILE_CLOSE: Duration = Duration::from_secs(30);
 pub const STORE_WAIT: Duration = Duration::from_secs(20);
 /// Longest time that any thread blocks before it looks at the stop flag.
 pub const SLICE: Duration = Duration::from_millis(200);
+/// How often a thread that is woken when there is work looks around all the same: an idle node is idle.
+pub const IDLE_LOOK: Duration = Duration::from_secs(1);
 /// Read buffer, bytes.
 pub const BUFFER: usize = 64 * 1024;
 

@@ -73,11 +73,15 @@ impl Section {
 
     /// Whether `line` names columns of this section, and if so how many.
     pub fn header(self, line: &str) -> Option<Header> {
-        let names: Vec<_> = fields::split(unpadded(line)).collect();
         let known = |name: &str| {
             self.columns().iter().any(|column| column.eq_ignore_ascii_case(name))
                 || name.eq_ignore_ascii_case("Apperance")
         };
+        // Nearly every line is a row, and is known for one by its first field.
+        if !fields::split(unpadded(line)).next().is_some_and(|first| known(&first)) {
+            return None;
+        }
+        let names: Vec<_> = fields::split(unpadded(line)).collect();
         // One name alone could be a person's only field; a header names at least two columns.
         if names.len() < 2 || !names.iter().all(|name| known(name)) {
             return None;

@@ -10,7 +10,7 @@ use crate::base::seats::Seats;
 use crate::base::threads::{STACK_BYTES, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
-    MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, RETRY_FIRST, RETRY_LAST, SLICE,
+    IDLE_LOOK, MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, RETRY_FIRST, RETRY_LAST,
 };
 use crate::model::records::Records;
 use crate::net::context::{Context, Order, Work};
@@ -93,7 +93,7 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
         (Seats::new(MAX_BROADCASTS, MAX_BROADCASTS), Seats::new(MAX_RETRIES, MAX_RETRIES));
     loop {
         context.stop.check()?;
-        match orders.recv_timeout(SLICE) {
+        match orders.recv_timeout(IDLE_LOOK) {
             Ok(order) => {
                 for order in std::iter::once(order).chain(orders.try_iter()) {
                     asked.extend(take(context, order, &mut debts));

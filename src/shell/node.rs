@@ -109,12 +109,15 @@ impl Node {
             std::thread::sleep(Duration::from_millis(5));
         }
         self.context.stop.set();
+        // Any order wakes the broadcast thread, which then sees the flag.
+        self.context.order(Order::Started);
         for thread in self.threads {
             join(thread);
         }
         self.context.crew.join();
         let last = self.context.database.now();
         self.changes_end.set();
+        self.context.database.wake();
         join(self.saver);
         self.context.database.is_saved(last)
     }

@@ -11,7 +11,7 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
-use crate::model::limits::{MAX_FILE, SLICE};
+use crate::model::limits::{IDLE_LOOK, MAX_FILE, SLICE};
 use crate::model::reader::{Kept, Origin, Reader};
 use crate::model::records::{Merged, Records};
 use crate::model::section::Section;
@@ -148,6 +148,13 @@ impl Database {
         Ok(())
     }
 
+    /// Wakes the saver thread: its stop flag was set.
+    pub fn wake(&self) {
+        // With the lock, so that it cannot fall between the thread's look at its flag and its waiting.
+        let _state = lock(&self.0.state);
+        self.0.bell.notify_all();
+    }
+
     /// Whether the state of `ticket` is on the disk.
     pub fn is_saved(&self, ticket: Ticket) -> bool {
         lock(&self.0.state).saved >= ticket.0
@@ -159,7 +166,7 @@ impl Database {
         let mut failures = 0;
         loop {
             let ending = stop.is_set();
-            if !self.wait_for_change() {
+            if !self.wait_for_change(ending) {
                 if ending {
                     return Ok(());
                 }
@@ -188,11 +195,12 @@ impl Database {
         }
     }
 
-    /// Waits a while for a change that is not on the disk, here or in the file. Returns whether there is one.
-    fn wait_for_change(&self) -> bool {
+    /// Waits a while, unless the node is `ending`, for a change that is not on the disk, here or in the file.
+    /// Returns whether there is one.
+    fn wait_for_change(&self, ending: bool) -> bool {
         let mut state = lock(&self.0.state);
-        if state.saved == state.generation {
-            let waited = self.0.bell.wait_timeout(state, SLICE);
+        if state.saved == state.generation && !ending {
+            let waited = self.0.bell.wait_timeout(state, IDLE_LOOK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let changed = state.saved < state.generation;
