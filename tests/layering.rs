@@ -452,10 +452,10 @@ fn found(check: fn(&[Source]) -> Vec<String>, path: &str, text: &str) -> usize {
 #[test]
 fn the_check_of_layers_can_fail() {
     for up in [
-        "use crate::net::door::open;",
+        "use crate::net::classic::door::open;",
         "use crate::{base::error::Error, net::door};",
         "use crate::net::{self, door::{open, close as shut}};",
-        "fn f() { crate::net::door::open(); }",
+        "fn f() { crate::net::classic::door::open(); }",
         "use super::net::door;",
         "use reunite::net::*;",
         "use crate::Everything;",
@@ -464,9 +464,9 @@ fn the_check_of_layers_can_fail() {
     }
     for down in [
         "use crate::base::error::{Error, Result};",
-        "// use crate::net::door;",
+        "// use crate::net::classic::door;",
         "const HINT: &str = \"crate::net::door\";",
-        "#[cfg(test)]\nmod tests {\n use crate::net::door;\n}\n",
+        "#[cfg(test)]\nmod tests {\n use crate::net::classic::door;\n}\n",
         "use other::crate_::net;",
     ] {
         assert_eq!(found(upward, "model/row.rs", down), 0, "{down}");

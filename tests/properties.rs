@@ -10,10 +10,10 @@ mod checks;
 
 use checks::{Check, Dice};
 use reunite::model::align;
-use reunite::model::classic::Purpose;
+use reunite::model::classic::datagram::Purpose;
+use reunite::model::classic::pairing::Pairing;
 use reunite::model::ids::PeerNumber;
 use reunite::model::limits::{HALF_KNOCK, HALF_KNOCKS};
-use reunite::model::pairing::Pairing;
 use reunite::model::public::public;
 use reunite::model::reader::{Origin, Reader};
 use reunite::model::records::Records;

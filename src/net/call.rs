@@ -2,11 +2,11 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::Result;
-use crate::model::classic::{Purpose, QUIT};
+use crate::model::classic::datagram::{Purpose, QUIT};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{SLICE, TEXT_CLOSE};
+use crate::net::classic::dial::{dial, outcome_of};
 use crate::net::context::Context;
-use crate::net::dial::{dial, outcome_of};
 use crate::net::notice::{Notice, Outcome, Sent};
 use crate::net::wire::Wire;
 use crate::store::peer_book::Peer;

@@ -3,11 +3,11 @@
 use crate::base::seats::Seats;
 use crate::base::threads::{Crew, Stop};
 use crate::model::ids::PeerNumber;
-use crate::net::admission::Admissions;
+use crate::net::classic::admission::Admissions;
+use crate::net::classic::replies::Replies;
 use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
 use crate::net::public_rows::PublicRows;
-use crate::net::replies::Replies;
 use crate::store::database::{Database, Ticket};
 use crate::store::peer_book::PeerBook;
 use std::net::UdpSocket;

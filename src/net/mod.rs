@@ -6,19 +6,12 @@
 //!               +-- port replies ----------------------------------------------------- replies <------+
 //! ```
 
-pub mod admission;
 pub mod broadcast;
 pub mod call;
+pub mod classic;
 pub mod context;
 pub mod deliver;
-pub mod dial;
-pub mod door;
-pub mod knock;
 pub mod monitor;
 pub mod notice;
 pub mod public_rows;
-pub mod refresh;
-pub mod replies;
-pub mod serve_refresh;
-pub mod session;
 pub mod wire;

@@ -1,7 +1,7 @@
 //! Menu items that reach other nodes: message, send, broadcast, alarm, peers.
 
 use crate::base::threads::lock;
-use crate::model::classic::ALARM_STANDARD;
+use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{MAX_ALARMS, MAX_SPOKEN};
 use crate::net::broadcast::{send_to_one, tell_of_one, to_all};

@@ -9,7 +9,7 @@ use crate::model::records::search;
 use crate::model::row::Row;
 use crate::model::section::{PUBLIC, Section};
 use crate::model::writer::write_public;
-use crate::net::refresh::{Progress, refresh};
+use crate::net::classic::refresh::{Progress, refresh};
 use crate::shell::input::{Gone, Input};
 use crate::shell::pages;
 use crate::shell::screen::Screen;

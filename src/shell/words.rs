@@ -1,11 +1,11 @@
 //! All that a person reads: what happened in one line, what to do about it in the next.
 
 use crate::base::error::Error;
-use crate::model::classic::ALARM_STANDARD;
+use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::shown::shown;
+use crate::net::classic::refresh::Progress;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
-use crate::net::refresh::Progress;
 use crate::store::database::{Disk, Loaded};
 use crate::store::peer_book::{Peer, PeerBook};
 use std::time::Duration;

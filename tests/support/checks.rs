@@ -8,20 +8,22 @@
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a check fails by panicking")]
 
 use reunite::base::error::{Error, Result};
-use reunite::model::classic::{ALARM_PREFIX, Datagram, Purpose, QUIT, parse, refresh_address};
+use reunite::model::classic::datagram::{
+    ALARM_PREFIX, Datagram, Purpose, QUIT, parse, refresh_address,
+};
+use reunite::model::classic::pairing::{Knock, Pairing};
+use reunite::model::classic::text_session::{Said, TextSession};
 use reunite::model::ids::PeerNumber;
 use reunite::model::limits::{
     BUFFER, HALF_KNOCK, HALF_KNOCKS, LOWEST_PORT, MAX_MESSAGES, MAX_ROW, MAX_TEXT, ORPHANS, SLICE,
     TEXT_CHUNK, TOKEN_DIGITS,
 };
-use reunite::model::pairing::{Knock, Pairing};
 use reunite::model::reader::{Item, Kept, Origin, Reader};
 use reunite::model::records::Records;
 use reunite::model::row::Row;
 use reunite::model::secret::Token;
 use reunite::model::section::Section;
 use reunite::model::shown::shown;
-use reunite::model::text_session::{Said, TextSession};
 use reunite::model::writer::{Snapshot, write_all, write_people};
 use reunite::store::peer_book::PeerBook;
 use reunite::store::token_file;

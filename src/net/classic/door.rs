@@ -3,9 +3,9 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::limits::{DOOR_CALLERS, DOOR_OPEN, DOOR_PORTS, DOOR_STRANGERS};
-use crate::net::admission::Admitted;
+use crate::net::classic::admission::Admitted;
+use crate::net::classic::session;
 use crate::net::context::Context;
-use crate::net::session;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::time::Duration;

@@ -3,15 +3,15 @@
 use crate::base::error::{Error, Result};
 use crate::base::throttle::Throttle;
 use crate::model::bucket::Buckets;
-use crate::model::classic::{Datagram, parse};
+use crate::model::classic::datagram::{Datagram, parse};
+use crate::model::classic::pairing::{Knock, Pairing};
 use crate::model::limits::{
     MAX_DATAGRAM, SLICE, STRANGER_BURST, STRANGER_RATE, STRANGERS, STRANGERS_BURST, STRANGERS_RATE,
 };
-use crate::model::pairing::{Knock, Pairing};
-use crate::net::admission::Admission;
+use crate::net::classic::admission::Admission;
+use crate::net::classic::door;
+use crate::net::classic::serve_refresh::Refreshes;
 use crate::net::context::Context;
-use crate::net::door;
-use crate::net::serve_refresh::Refreshes;
 use crate::net::wire::is_not_yet;
 use crate::store::peer_book::PeerBook;
 use std::collections::HashSet;

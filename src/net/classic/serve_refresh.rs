@@ -9,8 +9,8 @@ use crate::model::limits::{
     MAX_REFRESHES, MAX_SOURCE_REFRESHES, REFRESH_BURST, REFRESH_CONNECT, REFRESH_RATE,
     REFRESH_SOURCES,
 };
+use crate::net::classic::send;
 use crate::net::context::Context;
-use crate::net::deliver;
 use crate::net::wire::Wire;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
@@ -78,7 +78,7 @@ fn send(context: &Context, place: &Place) -> Result<()> {
         }
     };
     let rows = context.public.now(&context.database);
-    if let Err(error) = deliver::public_copy(wire, &rows) {
+    if let Err(error) = send::public_copy(wire, &rows) {
         log::debug!("refresh for {}: {error}", place.to);
     }
     Ok(())

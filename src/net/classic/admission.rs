@@ -2,10 +2,10 @@
 
 use crate::base::seats::{Seat, Seats};
 use crate::base::threads::lock;
-use crate::model::classic::Purpose;
+use crate::model::classic::datagram::Purpose;
+use crate::model::classic::pairing::Knock;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{MAX_PEER_SESSIONS, MAX_SESSIONS};
-use crate::model::pairing::Knock;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

@@ -3,7 +3,7 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
-use crate::model::classic::{REFRESH, refresh_address};
+use crate::model::classic::datagram::{REFRESH, refresh_address};
 use crate::model::limits::{
     BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, MAX_PEOPLE, PURPOSE_PAUSE, REFRESH_AGAIN,
     REFRESH_PATIENCE, REFRESH_TRIES, SLOWEST_FILE, UNTERMINATED_FILE,
@@ -11,7 +11,7 @@ use crate::model::limits::{
 use crate::model::reader::{Item, Origin, Reader};
 use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::net::dial::any_socket;
+use crate::net::classic::dial::any_socket;
 use crate::net::wire::{Wire, is_not_yet, wait_for_caller};
 use crate::store::peer_book::{Peer, PeerBook};
 use indexmap::IndexSet;

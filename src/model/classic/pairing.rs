@@ -1,7 +1,7 @@
 //! Puts the two datagrams of a classic knock together, whatever comes between them, in either order, once
 //! or twice or never. The original took the token of one with the purpose of another.
 
-use crate::model::classic::Purpose;
+use crate::model::classic::datagram::Purpose;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{HALF_KNOCK, HALF_KNOCKS, LOOSE_PAIRING, LOWEST_PORT, ORPHANS};
 use std::collections::HashMap;

@@ -2,7 +2,8 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::model::classic::{ALARM_PREFIX, Purpose};
+use crate::model::classic::datagram::{ALARM_PREFIX, Purpose};
+use crate::model::classic::text_session::{Said, TextSession};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
     ALARM_HOLD, BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, MERGE_BATCH, SLOWEST_FILE, STORE_WAIT,
@@ -12,7 +13,6 @@ use crate::model::reader::{Item, Origin, Reader};
 use crate::model::records::{Merged, contested};
 use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::model::text_session::{Said, TextSession};
 use crate::net::context::{Context, Order};
 use crate::net::notice::{Notice, Tally};
 use crate::net::wire::Wire;

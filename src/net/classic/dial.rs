@@ -2,11 +2,11 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::model::classic::Purpose;
+use crate::model::classic::datagram::Purpose;
 use crate::model::limits::{KNOCK_AGAIN, KNOCK_PATIENCE, PURPOSE_PAUSE};
+use crate::net::classic::replies::Expected;
 use crate::net::context::Context;
 use crate::net::notice::Outcome;
-use crate::net::replies::Expected;
 use crate::net::wire::Wire;
 use crate::store::peer_book::Peer;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};

@@ -1,7 +1,7 @@
 //! What a classic text session says. TCP has no messages: what one `send` wrote may come in pieces, cut in
 //! the middle of a character, or together with the next. This puts it together as well as it can be known.
 
-use crate::model::classic::{ALARM_PREFIX, QUIT};
+use crate::model::classic::datagram::{ALARM_PREFIX, QUIT};
 use crate::model::limits::{MAX_MESSAGES, MAX_TEXT, TEXT_CHUNK};
 
 /// Something to show, or the end.
@@ -102,7 +102,7 @@ fn cut_at(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::classic::ALARM_STANDARD;
+    use crate::model::classic::datagram::ALARM_STANDARD;
     use proptest::prelude::*;
 
     fn hear(reads: &[&[u8]]) -> Vec<Said> {
