@@ -1,0 +1,47 @@
+//! Keys as people can copy them: lowercase hexadecimal digits, two a byte.
+
+use std::fmt::Write;
+use zeroize::Zeroize;
+
+/// The digits of `bytes`.
+pub fn digits(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The bytes of exactly `N` times two hexadecimal digits, in any case; `None` for anything else.
+pub fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    let text = text.as_bytes();
+    let right = text.len() == N * 2
+        && bytes.iter_mut().zip(text.chunks_exact(2)).all(|(byte, pair)| {
+            let nibbles = pair.iter().try_fold(0_u8, |sum, digit| {
+                let value = char::from(*digit).to_digit(16)?;
+                Some(sum << 4 | u8::try_from(value).ok()?)
+            });
+            nibbles.map(|value| *byte = value).is_some()
+        });
+    if !right {
+        bytes.zeroize();
+        return None;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        assert_eq!(digits(&[0, 0x0f, 0xff]), "000fff");
+        assert_eq!(bytes::<3>("000FfF"), Some([0, 0x0f, 0xff]));
+        for wrong in ["000ff", "000ffff0", "000ffg", "+00fff", "0x00ff", "ßßß"] {
+            assert_eq!(bytes::<3>(wrong), None, "{wrong}");
+        }
+    }
+}
