@@ -79,6 +79,41 @@ pub const KNOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// Receive buffer of the listener, bytes: room for true knocks while a flood is being dropped.
 pub const LISTENER_BUFFER: usize = 4 * 1024 * 1024;
 
+// --- the sealed knock ---
+
+/// How long a cookie is given out before the next one; it holds for this long again after that.
+pub const COOKIE_SLOT: Duration = Duration::from_secs(10);
+/// How long a call is remembered, so that a knock sent again gets the same answer: as long as its cookie holds.
+pub const CALL_MEMORY: Duration = Duration::from_secs(20);
+/// Calls remembered: more than all that may knock within that time.
+pub const MAX_CALLS: usize = 8192;
+/// Knocks of members at one IP address that are opened at once, and each second after that. Opening one costs
+/// 0.1 ms on a PC and some 5 ms on a Pi.
+pub const MEMBER_BURST: f64 = 256.0;
+/// See `MEMBER_BURST`.
+pub const MEMBER_RATE: f64 = 64.0;
+/// Knocks of all members together that are opened: at once, and each second after that.
+pub const MEMBERS_BURST: f64 = 1024.0;
+/// See `MEMBERS_BURST`.
+pub const MEMBERS_RATE: f64 = 128.0;
+/// Knocks of all readers together that are opened: at once, and each second after that. They have a share of
+/// their own, so that no crowd of readers keeps a member out.
+pub const READERS_BURST: f64 = 128.0;
+/// See `READERS_BURST`.
+pub const READERS_RATE: f64 = 32.0;
+/// IP addresses whose knocks are counted.
+pub const KNOCK_SOURCES: usize = 4096;
+/// Wrong tokens of one member before it has to wait.
+pub const WRONG_TOKENS: u32 = 5;
+/// How long it has to wait then.
+pub const WRONG_TOKEN_LOCK: Duration = Duration::from_secs(60);
+/// When a hello or a knock is sent again, measured from when it was first sent.
+pub const CALL_AGAIN: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(700), Duration::from_millis(1300)];
+/// A knock without an answer is given up after this long, and the call begins again with a hello: the node may
+/// have been started anew, and forgotten its cookies.
+pub const CALL_ANEW: Duration = Duration::from_millis(1500);
+
 // --- sessions ---
 
 /// How long a door stays open for the peer that knocked.

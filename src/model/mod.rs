@@ -5,13 +5,17 @@
 
 pub mod align;
 pub mod bucket;
+pub mod caller;
 pub mod classic;
+pub mod datagram;
 pub mod fields;
+pub mod gate;
 pub mod hex;
 pub mod identity;
 pub mod ids;
 pub mod keys;
 pub mod limits;
+pub mod noise;
 pub mod public;
 pub mod reader;
 pub mod record;

@@ -1,0 +1,323 @@
+//! The Noise handshake of a knock: `IK` to the node's X25519 key, with what the caller wants sealed inside.
+//!
+//! ```text
+//! asked    = token 12, purpose u8, zero 39                                  52 bytes
+//! granted  = status u8, port u16, session 16, retry after u16 (s), zero 19  40 bytes
+//! ```
+//!
+//! Source: the Noise protocol framework, revision 34, section 7.5. The first message can be replayed and has
+//! weak forward secrecy; what keeps replays out is the cookie, which the prologue binds in.
+
+use crate::base::error::{Error, Result};
+use crate::model::datagram::{NOISE_1, NOISE_2};
+use crate::model::keys::{KnockKey, SecretKey};
+use crate::model::limits::TOKEN_DIGITS;
+use rand::rngs::StdRng;
+use rand::{CryptoRng, Rng, SeedableRng};
+use snow::params::{CipherChoice, DHChoice, HashChoice, NoiseParams};
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher, Dh, Hash, Random};
+use snow::{Builder, HandshakeState};
+use std::fmt;
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, Zeroizing};
+
+const PARAMETERS: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
+const ASKED: usize = 52;
+const GRANTED: usize = 40;
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Messages and alarms.
+    Talk,
+    /// The database, to a peer.
+    Sync,
+    /// The public copy, to a tier-2 node.
+    Refresh,
+}
+
+impl Purpose {
+    fn code(self) -> u8 {
+        match self {
+            Self::Talk => 1,
+            Self::Sync => 2,
+            Self::Refresh => 3,
+        }
+    }
+
+    fn of(code: u8) -> Option<Self> {
+        [Self::Talk, Self::Sync, Self::Refresh].into_iter().find(|one| one.code() == code)
+    }
+}
+
+/// What is sealed in a knock.
+pub struct Asked {
+    /// Twelve digits of a member, zeros of a reader. Wiped when dropped.
+    pub token: Zeroizing<[u8; TOKEN_DIGITS]>,
+    /// What the session is to be for.
+    pub purpose: Purpose,
+}
+
+/// What is sealed in the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Granted {
+    /// A door is open.
+    Open {
+        /// TCP port of the door.
+        port: u16,
+        /// Which session it is for.
+        session: [u8; 16],
+    },
+    /// There is no place now.
+    Busy {
+        /// Come back after so many seconds.
+        retry_after: u16,
+    },
+}
+
+/// What ties a TLS session to its knock: only who knocked and who answered know it.
+#[derive(Clone)]
+pub struct Binding([u8; 48]);
+
+impl Binding {
+    fn new(session: &[u8; 16], hash: &[u8]) -> Self {
+        let mut bytes = [0; 48];
+        bytes.iter_mut().zip(session.iter().chain(hash)).for_each(|(to, from)| *to = *from);
+        Self(bytes)
+    }
+
+    /// The bytes, for the first frame of a session.
+    pub fn expose(&self) -> &[u8; 48] {
+        &self.0
+    }
+
+    /// Whether these are the bytes of this binding, in constant time.
+    pub fn is(&self, bytes: &[u8; 48]) -> bool {
+        self.0.ct_eq(bytes).into()
+    }
+}
+
+impl Drop for Binding {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Binding(…)")
+    }
+}
+
+/// A caller's handshake between its message and the answer.
+pub struct Calling(HandshakeState);
+
+/// A node's handshake between a knock that it could open and its answer.
+pub struct Called(HandshakeState);
+
+impl Calling {
+    /// Seals `asked` for the node with the key `to`. Returns the first message.
+    pub fn begin(
+        own: &SecretKey,
+        to: &KnockKey,
+        prologue: &[u8],
+        asked: &Asked,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, [u8; NOISE_1])> {
+        let mut state = builder(own, prologue, rng)
+            .and_then(|builder| builder.remote_public_key(to.as_bytes())?.build_initiator())
+            .map_err(failed)?;
+        let mut payload = Zeroizing::new([0; ASKED]);
+        let what = asked.token.iter().copied().chain([asked.purpose.code()]);
+        payload.iter_mut().zip(what).for_each(|(to, from)| *to = from);
+        let mut message = [0; NOISE_1];
+        match state.write_message(&payload[..], &mut message) {
+            Ok(NOISE_1) => Ok((Self(state), message)),
+            Ok(_) => Err(Error::peer("the handshake has another length than it should")),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// Opens the answer. One that cannot be opened changes nothing: the right one may still come.
+    pub fn finish(&mut self, message: &[u8]) -> Result<(Granted, Option<Binding>)> {
+        let mut payload = [0; GRANTED];
+        match self.0.read_message(message, &mut payload) {
+            Ok(GRANTED) => {}
+            Ok(_) => return Err(Error::peer("the answer to a knock has a wrong length")),
+            Err(error) => return Err(failed(error)),
+        }
+        let granted = granted(&payload).ok_or_else(|| Error::peer("its answer has no sense"))?;
+        let hash = self.0.get_handshake_hash();
+        let binding = match &granted {
+            Granted::Open { session, .. } => Some(Binding::new(session, hash)),
+            Granted::Busy { .. } => None,
+        };
+        Ok((granted, binding))
+    }
+}
+
+impl Called {
+    /// Opens a knock. Returns also what it asks for and the key of its sender.
+    pub fn begin(
+        own: &SecretKey,
+        prologue: &[u8],
+        message: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Option<(Self, Asked, KnockKey)> {
+        let mut state = builder(own, prologue, rng).and_then(Builder::build_responder).ok()?;
+        let mut payload = Zeroizing::new([0; ASKED]);
+        let length = state.read_message(message, &mut payload[..]).ok()?;
+        let from: [u8; 32] = state.get_remote_static()?.try_into().ok()?;
+        let (token, rest) = payload.split_first_chunk().filter(|_| length == ASKED)?;
+        let purpose = rest.first().copied().and_then(Purpose::of)?;
+        let asked = Asked { token: Zeroizing::new(*token), purpose };
+        Some((Self(state), asked, from.into()))
+    }
+
+    /// Seals the answer that a door is open at `port`, for the session `session`.
+    pub fn open(mut self, port: u16, session: [u8; 16]) -> Result<([u8; NOISE_2], Binding)> {
+        let noise = self.answer(&[&[0], &port.to_be_bytes()[..], &session])?;
+        Ok((noise, Binding::new(&session, self.0.get_handshake_hash())))
+    }
+
+    /// Seals the answer that there is no place, and when to come back, in seconds.
+    pub fn refuse(mut self, retry_after: u16) -> Result<[u8; NOISE_2]> {
+        self.answer(&[&[1], &[0; 18][..], &retry_after.to_be_bytes()])
+    }
+
+    fn answer(&mut self, parts: &[&[u8]]) -> Result<[u8; NOISE_2]> {
+        let (mut payload, mut message) = ([0; GRANTED], [0; NOISE_2]);
+        payload.iter_mut().zip(parts.concat()).for_each(|(to, from)| *to = from);
+        match self.0.write_message(&payload, &mut message) {
+            Ok(NOISE_2) => Ok(message),
+            Ok(_) => Err(Error::peer("the handshake has another length than it should")),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+impl fmt::Debug for Calling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Calling(…)")
+    }
+}
+
+impl fmt::Debug for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Called(…)")
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Asked({:?})", self.purpose)
+    }
+}
+
+fn granted(payload: &[u8; GRANTED]) -> Option<Granted> {
+    let (status, rest) = payload.split_first()?;
+    let (port, rest) = rest.split_first_chunk()?;
+    let (session, rest) = rest.split_first_chunk()?;
+    let (retry, _) = rest.split_first_chunk()?;
+    match (status, u16::from_be_bytes(*port)) {
+        (0, 1..) => Some(Granted::Open { port: u16::from_be_bytes(*port), session: *session }),
+        (1, 0) => Some(Granted::Busy { retry_after: u16::from_be_bytes(*retry) }),
+        _ => None,
+    }
+}
+
+fn failed(error: snow::Error) -> Error {
+    Error::peer(format!("the handshake failed ({error})"))
+}
+
+fn builder<'a>(
+    own: &'a SecretKey,
+    prologue: &'a [u8],
+    rng: &mut impl CryptoRng,
+) -> std::result::Result<Builder<'a>, snow::Error> {
+    let parameters: NoiseParams = PARAMETERS.parse()?;
+    let mut seed = Zeroizing::new([0; 32]);
+    rng.fill_bytes(&mut seed[..]);
+    Builder::with_resolver(parameters, Box::new(Given(seed)))
+        .local_private_key(own.expose())?
+        .prologue(prologue)
+}
+
+/// snow's own algorithms, with randomness that comes in as a value.
+struct Given(Zeroizing<[u8; 32]>);
+
+struct Seeded(StdRng);
+
+impl Random for Seeded {
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> std::result::Result<(), snow::Error> {
+        self.0.fill_bytes(bytes);
+        Ok(())
+    }
+}
+
+impl CryptoResolver for Given {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        Some(Box::new(Seeded(StdRng::from_seed(*self.0))))
+    }
+
+    fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(choice)
+    }
+
+    fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(choice)
+    }
+
+    fn resolve_cipher(&self, choice: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        DefaultResolver.resolve_cipher(choice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::Identity;
+
+    fn asked() -> Asked {
+        Asked { token: Zeroizing::new(*b"149418626997"), purpose: Purpose::Sync }
+    }
+
+    #[test]
+    fn both_sides_end_with_the_same_binding_and_know_what_was_asked() {
+        let mut rng = rand::rng();
+        let (caller, node) = (Identity::random(&mut rng), Identity::random(&mut rng));
+        let to = node.public().knock;
+        let begun = Calling::begin(caller.knock_secret(), &to, b"call", &asked(), &mut rng);
+        let (mut calling, first) = begun.expect("sealed");
+        let opened = Called::begin(node.knock_secret(), b"call", &first, &mut rng);
+        let (called, asked, from) = opened.expect("opened");
+        assert_eq!(from, caller.public().knock);
+        assert_eq!((*asked.token, asked.purpose), (*b"149418626997", Purpose::Sync));
+        let granted = Granted::Open { port: 40_000, session: [3; 16] };
+        let (second, one) = called.open(40_000, [3; 16]).expect("sealed");
+        assert!(calling.finish(&[7; NOISE_2]).is_err(), "a forgery changes nothing");
+        let (understood, other) = calling.finish(&second).expect("opened");
+        assert_eq!(understood, granted);
+        assert!(one.is(other.expect("open").expose()));
+    }
+
+    #[test]
+    fn a_knock_for_somebody_else_or_another_call_cannot_be_opened() {
+        let mut rng = rand::rng();
+        let (caller, node) = (Identity::random(&mut rng), Identity::random(&mut rng));
+        let to = node.public().knock;
+        let begun = Calling::begin(caller.knock_secret(), &to, b"call", &asked(), &mut rng);
+        let (_, first) = begun.expect("sealed");
+        assert!(Called::begin(caller.knock_secret(), b"call", &first, &mut rng).is_none());
+        assert!(Called::begin(node.knock_secret(), b"other", &first, &mut rng).is_none());
+        assert!(Called::begin(node.knock_secret(), b"call", &first[..147], &mut rng).is_none());
+    }
+
+    #[test]
+    fn a_token_and_a_binding_are_never_shown() {
+        let binding = Binding::new(&[0xaa; 16], &[0xbb; 32]);
+        let shown = format!("{:?} {binding:?}", asked());
+        assert!(!shown.contains("1494") && !shown.contains("170"), "{shown}");
+    }
+}
