@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod caller;
 pub mod classic;
 pub mod datagram;
+pub mod dialect;
 pub mod fields;
 pub mod gate;
 pub mod hex;

@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
 use crate::base::threads::{Stop, spawn};
+use crate::model::dialect::Dialect;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER, MAX_PEERS};
 use crate::net::broadcast;
@@ -55,7 +56,9 @@ impl Node {
         let socket = bind(own.address)?;
         let (database, loaded) = Database::open(&folder.file(&file))?;
         screen.say(words::hello_tier1(&book, own));
-        screen.say(words::CLASSIC_WARNING);
+        if book.dialect() == Dialect::Classic {
+            screen.say(words::CLASSIC_WARNING);
+        }
         screen.say(words::loaded(&file, &loaded));
         let (orders, queue) = sync_channel(BROADCAST_QUEUE);
         let context = Arc::new(Context {

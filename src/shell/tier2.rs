@@ -2,6 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
+use crate::model::dialect::Dialect;
 use crate::model::limits::MAX_FILE;
 use crate::model::public::public;
 use crate::model::reader::{Item, Origin, Reader};
@@ -32,7 +33,9 @@ struct Copy {
 pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -> Result<()> {
     let mut copy = Copy::open(folder.file(FILE))?;
     screen.say(words::hello_tier2(book, copy.rows.len()));
-    screen.say(words::CLASSIC_WARNING);
+    if book.dialect() == Dialect::Classic {
+        screen.say(words::CLASSIC_WARNING);
+    }
     let mut input = Input::new(screen, stop);
     let mut show_menu = true;
     loop {

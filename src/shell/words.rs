@@ -21,7 +21,7 @@ pub const MENU_TIER1: &str = "  1 view the database              7 message a pee
 pub const MENU_TIER2: &str = "  1 view    2 search    3 refresh    0 quit";
 /// Asks for a menu number.
 pub const CHOOSE: &str = "Number (Enter shows the menu): ";
-/// What is in clear, said at every start.
+/// What is in clear, said at every start in a classic network.
 pub const CLASSIC_WARNING: &str = "WARNING: this network speaks the classic dialect: everything, also tokens, travels in clear. Use it for \
 demonstrations only.";
 /// The last words of a node.

@@ -1,6 +1,7 @@
-//! Store: what is on the disk. The data folder, the database file, the peers file.
+//! Store: what is on the disk. The data folder, the database file, the peers file, the identity.
 
 pub mod database;
 pub mod files;
 pub mod peer_book;
+pub mod peers_file;
 pub mod token_file;
