@@ -41,6 +41,30 @@ pub const MAX_NAME: usize = 120;
 /// Rows merged under one hold of the database lock: well under a millisecond of work.
 pub const MERGE_BATCH: usize = 256;
 
+// --- what travels in a sealed session ---
+
+/// Longest body of a frame, bytes: the largest message with room, and what one peer may make us hold.
+pub const MAX_FRAME: usize = 1024 * 1024;
+/// Most rows that one transfer may bring: what a database may hold.
+pub const MAX_TRAVELLING_ROWS: usize = MAX_PEOPLE + 2 * MAX_OTHER_ROWS;
+/// Rows that share one digest, about: fewer make the offer longer, more the answer to it.
+pub const BUCKET_ROWS: usize = 256;
+/// Most bits that choose a bucket: 2^14 digests of 16 bytes are a quarter of a frame.
+pub const MAX_BUCKET_BITS: u8 = 14;
+/// Most hashes that are shown of one bucket. Who has more there than this asks for all of the bucket: it is
+/// far fewer rows than hashes.
+pub const MAX_SHOWN: usize = 4096;
+/// A want is sent in several frames from this size on, bytes.
+pub const WANT_PIECE: usize = 512 * 1024;
+/// Rows that travel together, bytes of text: what is lost when a link breaks is less than this.
+pub const ROWS_PIECE: usize = 128 * 1024;
+/// Most bytes of text that one piece of rows may be unsqueezed to.
+pub const MAX_ROWS_PIECE: usize = 256 * 1024;
+/// How hard rows are squeezed, 1 to 9: a Pi takes twice the time for a tenth less above this.
+pub const SQUEEZE_LEVEL: u32 = 3;
+/// After so many pieces that were not squeezed it is tried again whether the link has become slower.
+pub const PROBE_PIECES: u32 = 32;
+
 // --- knocking ---
 
 /// How long half a knock waits for its other half.

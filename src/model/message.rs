@@ -1,0 +1,517 @@
+//! The messages of a sealed session: closed sets, one for each side and purpose.
+//!
+//! ```text
+//! every session    client: Bind                     server: Welcome
+//! talk             client: Say / Alarm ... Bye      server: Heard / TooMuch, one for each
+//! sync                     giver: Offer             taker:  Want ... (the last marked)
+//!   (client gives)         giver: Rows ... End      taker:  Stored
+//! refresh          client: Fetch, then as in sync; the server gives
+//! ```
+//!
+//! Either side of a sync may say `Refused` instead, and that ends it. A body is a kind and its fields. No two
+//! messages share a kind, so that one with no place in its session is refused.
+
+use crate::base::error::{Error, Result};
+use crate::model::codec::{Decoder, Encoder};
+use crate::model::limits::MAX_SPOKEN;
+use crate::model::offer::{Offer, Want};
+use std::fmt;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+/// Bytes of the number of a session.
+pub const SESSION_BYTES: usize = 16;
+/// Bytes of the hash of a handshake.
+pub const HANDSHAKE_BYTES: usize = 32;
+
+const BIND: u8 = 1;
+const WELCOME: u8 = 2;
+const SAY: u8 = 16;
+const ALARM: u8 = 17;
+const BYE: u8 = 18;
+const HEARD: u8 = 19;
+const TOO_MUCH: u8 = 20;
+const FETCH: u8 = 32;
+const OFFER: u8 = 33;
+const WANT: u8 = 34;
+const ROWS: u8 = 35;
+const END: u8 = 36;
+const STORED: u8 = 37;
+const REFUSED: u8 = 38;
+
+/// Ties a session to the knock that it follows. Secret: compared in constant time, wiped when dropped.
+pub struct Bind {
+    session: [u8; SESSION_BYTES],
+    handshake: [u8; HANDSHAKE_BYTES],
+}
+
+impl Bind {
+    /// The session that the answer to the knock named, and the hash of both their bytes.
+    pub fn new(session: [u8; SESSION_BYTES], handshake: [u8; HANDSHAKE_BYTES]) -> Self {
+        Self { session, handshake }
+    }
+
+    /// Whether both follow the same knock, in a time that does not depend on where they differ.
+    pub fn matches(&self, other: &Self) -> bool {
+        (self.session.ct_eq(&other.session) & self.handshake.ct_eq(&other.handshake)).into()
+    }
+}
+
+impl Drop for Bind {
+    fn drop(&mut self) {
+        self.session.zeroize();
+        self.handshake.zeroize();
+    }
+}
+
+impl fmt::Debug for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bind(…)")
+    }
+}
+
+/// The first message of a client.
+#[derive(Debug)]
+pub enum Opening {
+    /// Which knock it follows.
+    Bind(Bind),
+}
+
+impl Opening {
+    /// The body of its frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let Self::Bind(bind) = self;
+        let mut out = Encoder::of_kind(BIND);
+        out.bytes(&bind.session).bytes(&bind.handshake);
+        out.done()
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode(body: &[u8]) -> Result<Self> {
+        let mut from = Decoder::new(body);
+        match from.u8()? {
+            BIND => {
+                let bind = Bind { session: from.array()?, handshake: from.array()? };
+                from.finish()?;
+                Ok(Self::Bind(bind))
+            }
+            other => Err(out_of_place(other)),
+        }
+    }
+}
+
+/// The first message of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// The client is in.
+    Welcome,
+}
+
+impl Opened {
+    /// The body of its frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let Self::Welcome = self;
+        vec![WELCOME]
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode(body: &[u8]) -> Result<Self> {
+        bare(body, |kind| (kind == WELCOME).then_some(Self::Welcome))
+    }
+}
+
+/// What somebody says: 1 to `MAX_SPOKEN` bytes of text, to be shown with the controls in it made visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken(String);
+
+impl Spoken {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<&str> for Spoken {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        if (1..=MAX_SPOKEN).contains(&text.len()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::input("message", "it is empty or longer than 1000 bytes", "send it in parts"))
+    }
+}
+
+/// What the client of a talk sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Talking {
+    /// A message.
+    Say(Spoken),
+    /// An alarm.
+    Alarm(Spoken),
+    /// Nothing more will come.
+    Bye,
+}
+
+impl Talking {
+    /// The body of its frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let (kind, text) = match self {
+            Self::Say(spoken) => (SAY, spoken.as_str()),
+            Self::Alarm(spoken) => (ALARM, spoken.as_str()),
+            Self::Bye => (BYE, ""),
+        };
+        let mut out = Encoder::of_kind(kind);
+        out.bytes(text.as_bytes());
+        out.done()
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode(body: &[u8]) -> Result<Self> {
+        let mut from = Decoder::new(body);
+        match from.u8()? {
+            SAY => spoken(from).map(Self::Say),
+            ALARM => spoken(from).map(Self::Alarm),
+            BYE => from.finish().map(|()| Self::Bye),
+            other => Err(out_of_place(other)),
+        }
+    }
+}
+
+fn spoken(from: Decoder) -> Result<Spoken> {
+    let text = from.rest();
+    if !(1..=MAX_SPOKEN).contains(&text.len()) {
+        return Err(Error::peer(format!("said something of {} bytes", text.len())));
+    }
+    let text = std::str::from_utf8(text).map_err(|_| Error::peer("said what is not UTF-8 text"))?;
+    Ok(Spoken(text.to_owned()))
+}
+
+/// What the server of a talk answers to each `Say` and `Alarm`, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// It was given to the screen.
+    Heard,
+    /// It was dropped: there were too many.
+    TooMuch,
+}
+
+impl Listening {
+    /// The body of its frame.
+    pub fn encode(&self) -> Vec<u8> {
+        vec![match self {
+            Self::Heard => HEARD,
+            Self::TooMuch => TOO_MUCH,
+        }]
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode(body: &[u8]) -> Result<Self> {
+        bare(body, |kind| match kind {
+            HEARD => Some(Self::Heard),
+            TOO_MUCH => Some(Self::TooMuch),
+            _ => None,
+        })
+    }
+}
+
+/// The first message of the client of a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetching {
+    /// It wants what tier 2 may see.
+    Fetch,
+}
+
+impl Fetching {
+    /// The body of its frame.
+    pub fn encode(&self) -> Vec<u8> {
+        let Self::Fetch = self;
+        vec![FETCH]
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode(body: &[u8]) -> Result<Self> {
+        bare(body, |kind| (kind == FETCH).then_some(Self::Fetch))
+    }
+}
+
+/// What the side sends that has the rows: the client of a sync, the server of a refresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Giving {
+    /// What it has.
+    Offer(Offer),
+    /// Rows that are wanted, in the order of their buckets: a piece for `squeeze`, in it one for `parcel`.
+    Rows(Vec<u8>),
+    /// That was all that is wanted.
+    End,
+    /// It does not go on.
+    Refused(Refusal),
+}
+
+impl Giving {
+    /// The body of its frame.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Offer(offer) => {
+                let mut out = Encoder::of_kind(OFFER);
+                offer.encode(&mut out);
+                out.done()
+            }
+            Self::Rows(piece) => [&[ROWS], piece.as_slice()].concat(),
+            Self::End => vec![END],
+            Self::Refused(why) => vec![REFUSED, why.code()],
+        }
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode(body: &[u8]) -> Result<Self> {
+        let mut from = Decoder::new(body);
+        match from.u8()? {
+            OFFER => Offer::decode(from).map(Self::Offer),
+            ROWS if from.left() == 0 => Err(Error::peer("sent a piece without rows")),
+            ROWS => Ok(Self::Rows(from.rest().to_vec())),
+            END => from.finish().map(|()| Self::End),
+            REFUSED => Refusal::decode(from).map(Self::Refused),
+            other => Err(out_of_place(other)),
+        }
+    }
+}
+
+/// What the side sends that gets the rows: the server of a sync, the client of a refresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taking {
+    /// What it wants of the offer, or a part of that.
+    Want(Want),
+    /// All rows are safe on its disk.
+    Stored(Stored),
+    /// It does not go on.
+    Refused(Refusal),
+}
+
+impl Taking {
+    /// The body of its frame.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Want(want) => {
+                let mut out = Encoder::of_kind(WANT);
+                want.encode(&mut out);
+                out.done()
+            }
+            Self::Stored(stored) => {
+                let mut out = Encoder::of_kind(STORED);
+                out.u32(stored.new).u32(stored.known).u32(stored.replaced);
+                out.u32(stored.strange).u32(stored.full);
+                out.done()
+            }
+            Self::Refused(why) => vec![REFUSED, why.code()],
+        }
+    }
+
+    /// Reads the body of a frame.
+    pub fn decode(body: &[u8]) -> Result<Self> {
+        let mut from = Decoder::new(body);
+        match from.u8()? {
+            WANT => Want::decode(from).map(Self::Want),
+            STORED => Stored::decode(from).map(Self::Stored),
+            REFUSED => Refusal::decode(from).map(Self::Refused),
+            other => Err(out_of_place(other)),
+        }
+    }
+}
+
+/// What became of the rows that travelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Rows that are new there.
+    pub new: u32,
+    /// Rows that were there already.
+    pub known: u32,
+    /// Rows that were replaced there before and stay so.
+    pub replaced: u32,
+    /// Rows that are not as this program writes them.
+    pub strange: u32,
+    /// Rows for which there was no room.
+    pub full: u32,
+}
+
+impl Stored {
+    fn decode(mut from: Decoder) -> Result<Self> {
+        let (new, known, replaced) = (from.u32()?, from.u32()?, from.u32()?);
+        let (strange, full) = (from.u32()?, from.u32()?);
+        from.finish()?;
+        Ok(Self { new, known, replaced, strange, full })
+    }
+}
+
+/// Why a transfer does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There are too many at the same time.
+    Busy,
+    /// There is no room for what is offered.
+    Full,
+    /// The disk failed.
+    Disk,
+    /// The node is stopping.
+    Stopping,
+}
+
+impl Refusal {
+    fn code(self) -> u8 {
+        match self {
+            Self::Busy => 1,
+            Self::Full => 2,
+            Self::Disk => 3,
+            Self::Stopping => 4,
+        }
+    }
+
+    fn decode(mut from: Decoder) -> Result<Self> {
+        let code = from.u8()?;
+        from.finish()?;
+        [Self::Busy, Self::Full, Self::Disk, Self::Stopping]
+            .into_iter()
+            .find(|why| why.code() == code)
+            .ok_or_else(|| Error::peer(format!("refused for the unknown reason {code}")))
+    }
+}
+
+/// A message that is its kind and nothing else.
+fn bare<M>(body: &[u8], message: impl FnOnce(u8) -> Option<M>) -> Result<M> {
+    let mut from = Decoder::new(body);
+    let kind = from.u8()?;
+    let message = message(kind).ok_or_else(|| out_of_place(kind))?;
+    from.finish().map(|()| message)
+}
+
+fn out_of_place(kind: u8) -> Error {
+    Error::peer(format!("sent a message of kind {kind}, which has no place here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::offer::{RowHash, Wanted};
+    use crate::model::section::Section;
+    use proptest::prelude::*;
+
+    /// A decoder of each set, which says what the bytes are encoded to again.
+    const DECODERS: [fn(&[u8]) -> Option<Vec<u8>>; 7] = [
+        |body| Opening::decode(body).map(|message| message.encode()).ok(),
+        |body| Opened::decode(body).map(|message| message.encode()).ok(),
+        |body| Talking::decode(body).map(|message| message.encode()).ok(),
+        |body| Listening::decode(body).map(|message| message.encode()).ok(),
+        |body| Fetching::decode(body).map(|message| message.encode()).ok(),
+        |body| Giving::decode(body).map(|message| message.encode()).ok(),
+        |body| Taking::decode(body).map(|message| message.encode()).ok(),
+    ];
+
+    fn spoken(text: &str) -> Spoken {
+        Spoken::try_from(text).expect("short")
+    }
+
+    /// Every message, and which of the decoders takes it.
+    fn messages() -> Vec<(usize, Vec<u8>)> {
+        let shown: Option<Vec<_>> =
+            ["a, , , ,"].map(|line| RowHash::of(Section::People, line)).into_iter().collect();
+        let wanted = Wanted { bucket: 3, shown: shown.expect("hashes") };
+        let offer = Offer { bits: 1, rows: 2, bytes: 30, digests: vec![[5; 16]; 2] };
+        let stored = Stored { new: 1, known: 2, replaced: 3, strange: 4, full: 5 };
+        vec![
+            (0, Opening::Bind(Bind::new([1; 16], [2; 32])).encode()),
+            (1, Opened::Welcome.encode()),
+            (2, Talking::Say(spoken("နှင်း")).encode()),
+            (2, Talking::Alarm(spoken("fire")).encode()),
+            (2, Talking::Bye.encode()),
+            (3, Listening::Heard.encode()),
+            (3, Listening::TooMuch.encode()),
+            (4, Fetching::Fetch.encode()),
+            (5, Giving::Offer(offer).encode()),
+            (5, Giving::Rows(vec![1, 2, 3]).encode()),
+            (5, Giving::End.encode()),
+            (5, Giving::Refused(Refusal::Busy).encode()),
+            (6, Taking::Want(Want { last: true, buckets: vec![wanted] }).encode()),
+            (6, Taking::Stored(stored).encode()),
+            (6, Taking::Refused(Refusal::Stopping).encode()),
+        ]
+    }
+
+    #[test]
+    fn every_message_is_read_as_itself_and_only_where_it_has_a_place() {
+        for (place, body) in messages() {
+            for (at, decode) in DECODERS.iter().enumerate() {
+                let refused = body.first() == Some(&REFUSED) && at >= 5;
+                let wanted = (at == place || refused).then(|| body.clone());
+                assert_eq!(decode(&body), wanted, "{body:?} in {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_cut_or_too_long_is_refused() {
+        for (place, body) in messages() {
+            // Text and rows go to the end of their frame, however long that is.
+            let open = [SAY, ALARM, ROWS].contains(&body[0]);
+            let least = if open { 1 } else { body.len() - 1 };
+            assert_eq!(DECODERS[place](&body[..least]), None, "{body:?}");
+            let longer = [body.as_slice(), &[0]].concat();
+            assert!(open || DECODERS[place](&longer).is_none(), "{body:?}");
+        }
+        assert!(DECODERS.iter().all(|decode| decode(&[]).is_none()));
+    }
+
+    #[test]
+    fn what_is_said_is_short_text() {
+        assert!(Spoken::try_from("").is_err());
+        assert!(Spoken::try_from("x".repeat(MAX_SPOKEN + 1).as_str()).is_err());
+        let said = |text: &[u8]| Talking::decode(&[&[SAY], text].concat());
+        assert!(said(&[b'x'; MAX_SPOKEN]).is_ok());
+        assert!(said(&[b'x'; MAX_SPOKEN + 1]).is_err());
+        assert!(said(b"").is_err() && said(b"\xff").is_err());
+    }
+
+    #[test]
+    fn a_bind_matches_itself_alone_and_is_never_shown() {
+        let bind = Bind::new([171; 16], [172; 32]);
+        assert!(bind.matches(&Bind::new([171; 16], [172; 32])));
+        assert!(!bind.matches(&Bind::new([170; 16], [172; 32])));
+        assert!(!bind.matches(&Bind::new([171; 16], [0; 32])));
+        let shown = format!("{bind:?} {:#?}", Opening::Bind(Bind::new([171; 16], [172; 32])));
+        assert!(!shown.contains("17") && !shown.contains("ab"), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn right_messages_with_bytes_changed_are_refused_or_read_as_what_they_say(
+            at in any::<prop::sample::Index>(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+            cut in any::<prop::sample::Index>(),
+        ) {
+            let messages = messages();
+            let mut body = at.get(&messages).1.clone();
+            for (place, byte) in changes {
+                let place = place.index(body.len());
+                body[place] = byte;
+            }
+            for body in [body.as_slice(), &body[..cut.index(body.len())]] {
+                for decode in DECODERS {
+                    if let Some(again) = decode(body) {
+                        prop_assert_eq!(again, body);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(
+            kind in 0u8..40, rest in prop::collection::vec(any::<u8>(), 0..120),
+        ) {
+            let body = [&[kind], rest.as_slice()].concat();
+            for decode in DECODERS {
+                if let Some(again) = decode(&body) {
+                    prop_assert_eq!(again, body.clone());
+                }
+            }
+        }
+    }
+}
