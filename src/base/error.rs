@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 /// Why something could not be done.
 ///
@@ -39,6 +40,11 @@ pub enum Error {
     Full {
         /// Which place, and its bound.
         what: &'static str,
+    },
+    /// The other side has no place now.
+    Busy {
+        /// When to come back, as it says.
+        retry_after: Duration,
     },
     /// The node is stopping.
     Stopped,
@@ -91,6 +97,9 @@ impl fmt::Display for Error {
             Self::Peer { what } => f.write_str(what),
             Self::Deadline { what } => write!(f, "{what}: time ran out"),
             Self::Full { what } => write!(f, "no place left: {what}"),
+            Self::Busy { retry_after } => {
+                write!(f, "it has no place now: come back in {} s", retry_after.as_secs())
+            }
             Self::Stopped => f.write_str("the node is stopping"),
         }
     }

@@ -11,7 +11,8 @@ use crate::base::error::Result;
 use crate::model::datagram::{Answer, CallId, Cookie, Datagrams};
 use crate::model::keys::{KnockKey, SecretKey};
 use crate::model::limits::{CALL_AGAIN, CALL_ANEW};
-use crate::model::noise::{Asked, Binding, Calling, Granted};
+use crate::model::message::Bind;
+use crate::model::noise::{Asked, Calling, Granted};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::time::{Duration, Instant};
@@ -33,7 +34,7 @@ pub enum Progress {
     /// Something is to be sent, now or later.
     Waiting,
     /// A door is open at this port, for who shows this binding.
-    Open(u16, Binding),
+    Open(u16, Bind),
     /// The node has no place; it asks to come back after this long.
     Busy(Duration),
 }

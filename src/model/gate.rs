@@ -18,7 +18,8 @@ use crate::model::limits::{
     MEMBERS_RATE, READERS_BURST, READERS_RATE, REFRESH_BURST, REFRESH_RATE, WRONG_TOKEN_LOCK,
     WRONG_TOKENS,
 };
-use crate::model::noise::{Asked, Binding, Called, Purpose};
+use crate::model::message::Bind;
+use crate::model::noise::{Asked, Called, Purpose};
 use crate::model::secret::Token;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -251,7 +252,7 @@ impl Knock {
 
     /// A door is open at `port`, for the session `session`. Returns the answer, and what the visitor must show
     /// once it is in.
-    pub fn open(self, port: u16, session: [u8; 16]) -> Result<(Answered, Binding), Error> {
+    pub fn open(self, port: u16, session: [u8; 16]) -> Result<(Answered, Bind), Error> {
         let (noise, binding) = self.called.open(port, session)?;
         Ok((answered(self.visitor, self.call, &self.datagrams, &noise), binding))
     }
@@ -419,7 +420,7 @@ mod tests {
         let Ok(Progress::Open(40_000, other)) = caller.datagram(answer.bytes(), now) else {
             panic!("not open")
         };
-        assert!(one.is(other.expose()));
+        assert!(one.matches(&other));
         // The same knock again: the same answer, and no second door.
         let again = gate.datagram(&bytes, at(1), now + SECOND);
         assert!(matches!(again, Decision::Answer(same) if same == answer.bytes()));
@@ -608,7 +609,7 @@ mod tests {
                     Decision::Silence(_) => {}
                 }
             };
-            let fitting = bindings.iter().filter(|binding| binding.is(opened.expose())).count();
+            let fitting = bindings.iter().filter(|binding| binding.matches(&opened)).count();
             prop_assert_eq!(fitting, 1);
         }
     }

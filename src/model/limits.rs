@@ -136,7 +136,23 @@ pub const CALL_AGAIN: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(700), Duration::from_millis(1300)];
 /// A knock without an answer is given up after this long, and the call begins again with a hello: the node may
 /// have been started anew, and forgotten its cookies.
-pub const CALL_ANEW: Duration = Duration::from_millis(1500);
+pub const CALL_ANEW: Duration = Duration::from_millis(2000);
+/// What a node that does not answer may cost: two round trips by satellite, with a datagram lost.
+pub const CALL_PATIENCE: Duration = Duration::from_secs(5);
+/// Times that the system says that nobody listens at a node, before a call to it is given up.
+pub const CALL_REFUSED: usize = 2;
+/// Doors found closed before a call is given up.
+pub const MOST_CLOSED_DOORS: usize = 2;
+/// Doors of all members that wait for their visitor.
+pub const MAX_DOORS: usize = 128;
+/// Doors of one member that wait: a message, an alarm and a database at the same time, over a slow link.
+pub const MAX_MEMBER_DOORS: usize = 8;
+/// Callers whose handshakes go on at one door.
+pub const DOOR_GUESTS: usize = 8;
+/// How long one of them may take.
+pub const GUEST_PATIENCE: Duration = Duration::from_secs(3);
+/// When who finds no place may come back.
+pub const BUSY_RETRY: Duration = Duration::from_secs(5);
 
 // --- sessions ---
 
@@ -190,6 +206,8 @@ pub const MAX_SPOKEN: usize = 1000;
 pub const MAX_TYPED: usize = 3000;
 /// How long the end of a text session waits for the other side to close.
 pub const TEXT_CLOSE: Duration = Duration::from_secs(1);
+/// How long who says something waits until it is on the other side's screen.
+pub const HEARD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the sender of a file waits for the receiver to have stored it.
 pub const FILE_CLOSE: Duration = Duration::from_secs(30);
 /// How long the receiver of a file waits for its own disk before it closes.

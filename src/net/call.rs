@@ -5,9 +5,10 @@ use crate::base::error::Result;
 use crate::model::classic::datagram::{Purpose, QUIT};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{SLICE, TEXT_CLOSE};
-use crate::net::classic::dial::{dial, outcome_of};
+use crate::net::classic::dial::dial;
 use crate::net::context::Context;
 use crate::net::notice::{Notice, Outcome, Sent};
+use crate::net::talk::Talk;
 use crate::net::wire::Wire;
 use crate::store::peer_book::Peer;
 use std::sync::Arc;
@@ -42,30 +43,59 @@ impl Call {
     }
 }
 
-/// The line that is on its way: wire, and when it was last written to.
-struct Line {
-    wire: Wire,
-    last: Option<Instant>,
+/// The session of a call, in the dialect of the network.
+enum Line {
+    Sealed(Talk),
+    /// The wire, and when it was last written to.
+    Classic(Wire, Option<Instant>),
 }
 
 impl Line {
     fn open(context: &Context, peer: &Peer) -> Result<Self> {
-        dial(context, peer, Purpose::Text).map(|wire| Self { wire, last: None })
+        match &context.sealed {
+            Some(sealed) => Talk::open(context, sealed, peer).map(Self::Sealed),
+            None => dial(context, peer, Purpose::Text).map(|wire| Self::Classic(wire, None)),
+        }
+    }
+
+    fn is_closed(&mut self) -> bool {
+        match self {
+            Self::Sealed(talk) => talk.is_closed(),
+            Self::Classic(wire, _) => wire.is_closed(),
+        }
     }
 
     fn send(&mut self, text: &str) -> Result<()> {
-        if let Some(wait) = self.last.and_then(|last| BETWEEN.checked_sub(last.elapsed())) {
-            std::thread::sleep(wait);
+        match self {
+            Self::Sealed(talk) => talk.say(text),
+            Self::Classic(wire, last) => {
+                if let Some(wait) = last.and_then(|last| BETWEEN.checked_sub(last.elapsed())) {
+                    std::thread::sleep(wait);
+                }
+                wire.write_all(text.as_bytes(), TEXT_CLOSE)?;
+                *last = Some(Instant::now());
+                Ok(())
+            }
         }
-        self.wire.write_all(text.as_bytes(), TEXT_CLOSE)?;
-        self.last = Some(Instant::now());
-        Ok(())
     }
 
     fn end(mut self) -> Result<()> {
-        self.send(QUIT)?;
-        self.wire.finish()?;
-        self.wire.wait_closed(Deadline::after(TEXT_CLOSE))
+        if let Self::Classic(..) = &self {
+            self.send(QUIT)?;
+        }
+        match self {
+            Self::Sealed(talk) => {
+                // Every line was confirmed; how the session ends does not matter any more.
+                if let Err(error) = talk.end() {
+                    log::debug!("the end of a talk: {error}");
+                }
+                Ok(())
+            }
+            Self::Classic(mut wire, _) => {
+                wire.finish()?;
+                wire.wait_closed(Deadline::after(TEXT_CLOSE))
+            }
+        }
     }
 }
 
@@ -77,7 +107,7 @@ fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
         match typed.recv_timeout(SLICE) {
             Ok(text) => {
                 // The other side closes when nobody has typed for long: then the call begins again.
-                if line.as_mut().is_ok_and(|line| line.wire.is_closed()) {
+                if line.as_mut().is_ok_and(Line::is_closed) {
                     line = Line::open(context, peer);
                 }
                 match line.as_mut().map(|line| line.send(&text)) {
@@ -100,7 +130,7 @@ fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
     let outcome = match line.and_then(Line::end) {
         Ok(()) => Outcome::Delivered,
         Err(_) if unsent.is_empty() && sent > 0 => Outcome::Unconfirmed,
-        Err(error) => outcome_of(error),
+        Err(error) => error.into(),
     };
     if sent == 0 && unsent.is_empty() {
         return;

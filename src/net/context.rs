@@ -8,6 +8,7 @@ use crate::net::classic::replies::Replies;
 use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
 use crate::net::public_rows::PublicRows;
+use crate::net::sealed::Sealed;
 use crate::store::database::{Database, Ticket};
 use crate::store::peer_book::PeerBook;
 use std::net::UdpSocket;
@@ -29,9 +30,11 @@ pub struct Context {
     pub stop: Stop,
     /// The listener's socket; port replies leave from it.
     pub socket: UdpSocket,
-    /// Knocks admitted and doors waiting.
+    /// What a sealed network needs; in a classic one there is none.
+    pub sealed: Option<Arc<Sealed>>,
+    /// Classic: knocks admitted and doors waiting.
     pub admissions: Admissions,
-    /// Knocks of our own that wait for their answer.
+    /// Classic: knocks of our own that wait for their answer.
     pub replies: Replies,
     /// Signs of life.
     pub monitor: Monitor,

@@ -4,6 +4,7 @@ use crate::model::row::Row;
 use crate::net::classic::send;
 use crate::net::context::Context;
 use crate::net::notice::Outcome;
+use crate::net::talk;
 use crate::store::peer_book::Peer;
 
 /// Sends all rows of people to `peer`, unless an earlier sending to it still goes on.
@@ -13,5 +14,8 @@ pub fn database(context: &Context, peer: &Peer, people: &[Row]) -> Outcome {
 
 /// Sends an alarm to `peer`.
 pub fn alarm(context: &Context, peer: &Peer, text: &str) -> Outcome {
-    send::alarm(context, peer, text)
+    match &context.sealed {
+        Some(sealed) => talk::alarm(context, sealed, peer, text),
+        None => send::alarm(context, peer, text),
+    }
 }

@@ -1,9 +1,11 @@
 //! What the network tells the person at the node: values, which the shell puts into words.
 
+use crate::base::error::Error;
 use crate::model::ids::PeerNumber;
 use crate::store::database::Disk;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that happened without the person having asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +90,8 @@ pub enum Outcome {
     Busy,
     /// The peer did not answer in time.
     NoAnswer,
+    /// The peer has no place now, and asks to come back after this long.
+    Crowded(Duration),
     /// The connection broke off.
     Broken(String),
     /// This node ended before it could be sent.
@@ -98,6 +102,18 @@ impl Outcome {
     /// Whether the peer has it, as far as can be known.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Delivered | Self::Unconfirmed)
+    }
+}
+
+/// What a failed call or session means for what was to be sent.
+impl From<Error> for Outcome {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Deadline { .. } => Self::NoAnswer,
+            Error::Busy { retry_after } => Self::Crowded(retry_after),
+            Error::Stopped => Self::Stopped,
+            other => Self::Broken(other.to_string()),
+        }
     }
 }
 

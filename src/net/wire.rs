@@ -96,6 +96,23 @@ impl Wire {
         Ok(())
     }
 
+    /// The connection itself, which never blocks.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Waits until there is something to read.
+    pub fn wait_to_read(&self, deadline: Deadline) -> Result<()> {
+        let what = "the other side's bytes";
+        self.stop.check()?;
+        ready(&self.stream, PollFlags::IN, deadline, &self.stop, what)
+    }
+
+    /// Waits until something can be written.
+    pub fn wait_to_write(&self, deadline: Deadline) -> Result<()> {
+        ready(&self.stream, PollFlags::OUT, deadline, &self.stop, "the other side to read")
+    }
+
     /// Whether the other side has closed or broken the connection, as far as is known here.
     pub fn is_closed(&mut self) -> bool {
         match self.stream.read(&mut [0; 256]) {
@@ -129,18 +146,18 @@ impl Wire {
 
 /// Waits until `listener` has somebody to accept.
 pub fn wait_for_caller(listener: &TcpListener, deadline: Deadline, stop: &Stop) -> Result<()> {
-    wait_for_any(listener, &[], deadline, stop)
+    wait_for_any(listener, std::iter::empty(), deadline, stop)
 }
 
 /// Waits until `listener` has somebody to accept, or something has come from one of `callers`.
-pub fn wait_for_any(
+pub fn wait_for_any<'a>(
     listener: &TcpListener,
-    callers: &[TcpStream],
+    callers: impl Iterator<Item = &'a TcpStream>,
     deadline: Deadline,
     stop: &Stop,
 ) -> Result<()> {
     let mut sockets = vec![PollFd::new(listener, PollFlags::IN)];
-    sockets.extend(callers.iter().map(|caller| PollFd::new(caller, PollFlags::IN)));
+    sockets.extend(callers.map(|caller| PollFd::new(caller, PollFlags::IN)));
     wait(&mut sockets, deadline, stop, "somebody to connect")
 }
 

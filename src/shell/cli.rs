@@ -107,7 +107,7 @@ fn tier1(options: &Tier1) -> Result<()> {
     let number = PeerNumber::try_from(options.number)?;
     let folder = DataFolder::open(&options.data)?;
     let (screen, printer, stop) = begin()?;
-    let node = match Node::start(book, &options.peers, number, &folder, &screen, &stop) {
+    let node = match Node::start(book, &options.peers, number, &folder, None, &screen, &stop) {
         Ok(node) => node,
         Err(error) => {
             printer.end();

@@ -4,12 +4,15 @@ use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
 use crate::base::threads::{Stop, spawn};
 use crate::model::dialect::Dialect;
+use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER, MAX_PEERS};
 use crate::net::broadcast;
-use crate::net::classic::knock;
+use crate::net::classic;
 use crate::net::context::{Context, Order};
+use crate::net::knock;
 use crate::net::notice::{Notice, Notices};
+use crate::net::sealed::Sealed;
 use crate::shell::menu;
 use crate::shell::screen::Screen;
 use crate::shell::words;
@@ -42,6 +45,7 @@ impl Node {
         peers_file: &Path,
         me: PeerNumber,
         folder: &DataFolder,
+        identity: Option<&Identity>,
         screen: &Screen,
         stop: &Stop,
     ) -> Result<Self> {
@@ -61,8 +65,13 @@ impl Node {
         }
         screen.say(words::loaded(&file, &loaded));
         let (orders, queue) = sync_channel(BROADCAST_QUEUE);
+        let sealed = match identity {
+            Some(identity) => Some(Arc::new(Sealed::new(&book, me, identity)?)),
+            None => None,
+        };
         let context = Arc::new(Context {
             me,
+            sealed: sealed.clone(),
             notices: notices(&book, screen),
             book,
             database,
@@ -92,7 +101,10 @@ impl Node {
             keeper.database.keep_saved(&keep_until, tell)
         })?;
         let threads = vec![
-            spawn("listener", move || knock::listen(&listener))?,
+            spawn("listener", move || match &sealed {
+                Some(sealed) => knock::listen(&listener, sealed),
+                None => classic::knock::listen(&listener),
+            })?,
             spawn("broadcast", move || broadcast::run(&teller, &queue))?,
         ];
         // What was edited while the node was down, or owed before it ended, reaches the others in a while.

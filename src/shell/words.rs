@@ -199,6 +199,9 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
             Outcome::Unconfirmed => "it was sent, but not confirmed".into(),
             Outcome::NoAnswer => "no answer".into(),
             Outcome::Busy => "an earlier sending to it still goes on".into(),
+            Outcome::Crowded(wait) => {
+                format!("it has no place now and asks to come back in {} s", wait.as_secs())
+            }
             Outcome::Stopped => "this node was ended before".into(),
             Outcome::Broken(why) => format!("the connection failed ({})", shown(why)),
         };

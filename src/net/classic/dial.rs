@@ -6,10 +6,10 @@ use crate::model::classic::datagram::Purpose;
 use crate::model::limits::{KNOCK_AGAIN, KNOCK_PATIENCE, PURPOSE_PAUSE};
 use crate::net::classic::replies::Expected;
 use crate::net::context::Context;
-use crate::net::notice::Outcome;
+use crate::net::udp::any_socket;
 use crate::net::wire::Wire;
 use crate::store::peer_book::Peer;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Opens a session with `peer`. One that does not answer costs `KNOCK_PATIENCE`.
@@ -35,15 +35,6 @@ pub fn dial(context: &Context, peer: &Peer, purpose: Purpose) -> Result<Wire> {
 
 /// Closed doors after which a peer counts as unreachable.
 const MOST_CLOSED_DOORS: usize = 2;
-
-/// What a failed dial or session means for what was to be sent.
-pub fn outcome_of(error: Error) -> Outcome {
-    match error {
-        Error::Deadline { .. } => Outcome::NoAnswer,
-        Error::Stopped => Outcome::Stopped,
-        other => Outcome::Broken(other.to_string()),
-    }
-}
 
 /// Sends both halves of the knock until the port comes. Every repetition leaves from the same socket, so
 /// that the peer knows it for one.
@@ -76,12 +67,4 @@ fn knock(
         }
     }
     Err(Error::Deadline { what: "the peer's answer" })
-}
-
-/// A socket from which `to` can be reached.
-pub fn any_socket(to: SocketAddr) -> std::io::Result<UdpSocket> {
-    match to {
-        SocketAddr::V4(_) => UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)),
-        SocketAddr::V6(_) => UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)),
-    }
 }

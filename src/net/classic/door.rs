@@ -64,7 +64,7 @@ fn accept(context: &Context, listener: &TcpListener, expected: IpAddr) -> Result
         if let Some(caller) = first_to_speak(&mut callers) {
             return Ok(caller);
         }
-        match wait_for_any(listener, &callers, deadline, &context.stop) {
+        match wait_for_any(listener, callers.iter(), deadline, &context.stop) {
             Err(error @ Error::Deadline { .. }) => return callers.into_iter().next().ok_or(error),
             waited => waited?,
         }

@@ -11,7 +11,7 @@ use crate::model::limits::{
 use crate::model::reader::{Item, Origin, Reader};
 use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::net::classic::dial::any_socket;
+use crate::net::udp::any_socket;
 use crate::net::wire::{Wire, is_not_yet, wait_for_caller};
 use crate::store::peer_book::{Peer, PeerBook};
 use indexmap::IndexSet;

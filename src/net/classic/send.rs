@@ -9,7 +9,7 @@ use crate::model::limits::{
 };
 use crate::model::row::Row;
 use crate::model::writer::{write_people, write_public};
-use crate::net::classic::dial::{dial, outcome_of};
+use crate::net::classic::dial::dial;
 use crate::net::context::Context;
 use crate::net::notice::Outcome;
 use crate::net::wire::Wire;
@@ -32,7 +32,7 @@ pub fn database(context: &Context, peer: &Peer, people: &[Row]) -> Outcome {
         Ok(wire) => {
             close(send_file(wire, SLOWEST_FILE, |out| write_people(people, out)), FILE_CLOSE)
         }
-        Err(error) => outcome_of(error),
+        Err(error) => error.into(),
     }
 }
 
@@ -55,12 +55,12 @@ pub fn public_copy(wire: Wire, rows: &[Row]) -> Result<()> {
 fn close(sent: Result<Wire>, patience: Duration) -> Outcome {
     let mut wire = match sent {
         Ok(wire) => wire,
-        Err(error) => return outcome_of(error),
+        Err(error) => return error.into(),
     };
     match wire.finish().and_then(|()| wire.wait_closed(Deadline::after(patience))) {
         Ok(()) => Outcome::Delivered,
         Err(Error::Deadline { .. }) => Outcome::Unconfirmed,
-        Err(error) => outcome_of(error),
+        Err(error) => error.into(),
     }
 }
 

@@ -1,0 +1,172 @@
+//! A session's line: messages in frames, in TLS, on a TCP connection. Every wait has a bound.
+
+use crate::base::clock::Deadline;
+use crate::base::error::{Error, Result};
+use crate::model::frame::{self, Frames};
+use crate::net::tls;
+use crate::net::wire::{Wire, is_not_yet};
+use rustls::Connection;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// A line over which whole messages go both ways, once its handshake is done.
+pub struct Channel {
+    tls: Connection,
+    wire: Wire,
+    frames: Frames,
+    ready: VecDeque<Vec<u8>>,
+    ended: bool,
+}
+
+/// Bytes taken out of TLS at a time: one record.
+const RECORD: usize = 16 * 1024;
+/// Plain bytes given to TLS before they are sent on.
+const PLAIN: usize = 64 * 1024;
+
+impl Channel {
+    /// A line on which TLS has still to be agreed.
+    pub fn new(tls: Connection, wire: Wire) -> Self {
+        Self { tls, wire, frames: Frames::default(), ready: VecDeque::new(), ended: false }
+    }
+
+    /// The connection, to wait for bytes on it together with others.
+    pub fn stream(&self) -> &TcpStream {
+        self.wire.stream()
+    }
+
+    /// Does what can be done of the handshake without waiting. Returns the first message once it has come.
+    pub fn progress(&mut self) -> Result<Option<Vec<u8>>> {
+        if !self.ended {
+            self.take_in()?;
+        }
+        self.give_out()?;
+        match self.ready.pop_front() {
+            None if self.ended => Err(Error::peer("it went away")),
+            first => Ok(first),
+        }
+    }
+
+    /// Sends a message; each piece of progress may take `patience`.
+    pub fn send(&mut self, body: &[u8], patience: Duration) -> Result<()> {
+        let framed = frame::encode(body);
+        let mut rest = framed.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at_checked(PLAIN).unwrap_or((rest, &[]));
+            let given = self.tls.writer().write_all(now);
+            given.map_err(|cause| Error::device("encrypt", cause))?;
+            self.flush(patience)?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// The next message; `None` if the other side has ended the session as it should.
+    pub fn receive(&mut self, deadline: Deadline) -> Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(body) = self.ready.pop_front() {
+                return Ok(Some(body));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.wire.wait_to_read(deadline)?;
+            self.take_in()?;
+            // Alerts and key updates: small, and a side that takes none of them is gone anyway.
+            self.give_out()?;
+        }
+    }
+
+    /// The next message, which has to come.
+    pub fn expect(&mut self, deadline: Deadline) -> Result<Vec<u8>> {
+        self.receive(deadline)?.ok_or_else(|| Error::peer("it ended the session too early"))
+    }
+
+    /// Whether the other side has ended or broken the session, as far as is known here. What it says is kept.
+    pub fn is_closed(&mut self) -> bool {
+        self.ended || self.take_in().is_err() || self.ended
+    }
+
+    /// Says that nothing more comes: without this the other side takes the end for a broken line.
+    pub fn finish(&mut self, patience: Duration) -> Result<()> {
+        self.tls.send_close_notify();
+        self.flush(patience)
+    }
+
+    fn flush(&mut self, patience: Duration) -> Result<()> {
+        let deadline = |patience| Deadline::after(patience);
+        let mut until = deadline(patience);
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut self.wire.stream()) {
+                Ok(_) => until = deadline(patience),
+                Err(cause) if is_not_yet(&cause) => self.wire.wait_to_write(until)?,
+                Err(cause) => return Err(Error::device("write to the connection", cause)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes as much as the system takes now.
+    fn give_out(&mut self) -> Result<()> {
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut self.wire.stream()) {
+                Ok(_) => {}
+                Err(cause) if is_not_yet(&cause) => return Ok(()),
+                Err(cause) => return Err(Error::device("write to the connection", cause)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what has come, at most one read of it, and puts its messages together.
+    fn take_in(&mut self) -> Result<()> {
+        match self.tls.read_tls(&mut self.wire.stream()) {
+            Ok(0) => {
+                // Without a goodbye inside of TLS somebody has cut the line.
+                return Err(Error::peer("the connection broke off"));
+            }
+            Ok(_) => {}
+            Err(cause) if is_not_yet(&cause) => return Ok(()),
+            Err(cause) => return Err(Error::device("read from the connection", cause)),
+        }
+        if let Err(error) = self.tls.process_new_packets() {
+            // The alert that says why.
+            if let Err(error) = self.give_out() {
+                log::debug!("the alert could not be sent: {error}");
+            }
+            return Err(tls::failed(error));
+        }
+        if !self.tls.is_handshaking() && !tls::speaks_our_protocol(&self.tls) {
+            return Err(Error::peer("it speaks another protocol"));
+        }
+        let mut buffer = [0; RECORD];
+        loop {
+            match self.tls.reader().read(&mut buffer) {
+                Ok(0) => {
+                    self.ended = true;
+                    return match self.frames.is_amid() {
+                        true => Err(Error::peer("it ended in the middle of a message")),
+                        false => Ok(()),
+                    };
+                }
+                Ok(count) => self.put_together(buffer.get(..count).unwrap_or_default())?,
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(cause) => return Err(Error::device("decrypt", cause)),
+            }
+        }
+    }
+
+    fn put_together(&mut self, mut piece: &[u8]) -> Result<()> {
+        while let Some(body) = self.frames.take(&mut piece)? {
+            self.ready.push_back(body);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Channel(…)")
+    }
+}

@@ -1,0 +1,169 @@
+//! The door: a TCP listener on a fresh port, open for a few seconds and for one visitor.
+
+use crate::base::clock::Deadline;
+use crate::base::error::{Error, Result};
+use crate::base::threads::lock;
+use crate::model::gate::Visitor;
+use crate::model::limits::{DOOR_GUESTS, DOOR_OPEN, DOOR_STRANGERS, GUEST_PATIENCE, SLICE};
+use crate::model::message::{Bind, Opened, Opening};
+use crate::net::admission::Admitted;
+use crate::net::channel::Channel;
+use crate::net::context::Context;
+use crate::net::knock;
+use crate::net::sealed::Sealed;
+use crate::net::session;
+use crate::net::tls::Other;
+use crate::net::wire::{Wire, is_not_yet, wait_for_any};
+use crate::store::peer_book::Peer;
+use std::net::{IpAddr, TcpListener};
+use std::time::Duration;
+
+/// Pause when the system gives no further socket.
+const NO_SOCKET_PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens a door for an admitted visitor, tells it the port, lets it in, and runs its session.
+pub fn open(context: &Context, sealed: &Sealed, admitted: Admitted) {
+    let visitor = admitted.knock.visitor();
+    let done = serve(context, sealed, admitted);
+    match (done, visitor) {
+        (Err(error @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. })), at) => {
+            match at {
+                Visitor::Member(peer) => {
+                    if let Some(hushed) = context.monitor.trouble(peer) {
+                        log::warn!("session with peer {peer}: {error}; {hushed} such before");
+                    }
+                }
+                // Anybody who has the reader key can cause this as often as it likes: no warning.
+                Visitor::Reader => log::debug!("session with a reader: {error}"),
+            }
+        }
+        (Ok(()) | Err(_), _) => {}
+    }
+}
+
+fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
+    let Admitted { knock, door, place } = admitted;
+    let (visitor, purpose, from) = (knock.visitor(), knock.purpose(), knock.from());
+    let wrong = |cause| Error::device("open a door", cause);
+    let own = context.socket.local_addr().map_err(wrong)?;
+    let listener = TcpListener::bind((own.ip(), 0)).map_err(wrong)?;
+    listener.set_nonblocking(true).map_err(wrong)?;
+    let port = listener.local_addr().map_err(wrong)?.port();
+    let (answer, bind) = knock.open(port, rand::random())?;
+    lock(&sealed.gate).answered(&answer);
+    knock::send(&context.socket, answer.bytes(), from);
+    let other = match visitor {
+        Visitor::Member(number) => {
+            let keys = context.book.peer(number).and_then(Peer::keys);
+            Other::Node(keys.ok_or(Error::Stopped)?.identity)
+        }
+        Visitor::Reader => Other::Reader,
+    };
+    let mut guests = Guests { context, sealed, other, bind, waiting: Vec::new(), failed: 0 };
+    let mut channel = guests.first(&listener, from.ip())?;
+    drop((listener, guests, door));
+    channel.send(&Opened::Welcome.encode(), GUEST_PATIENCE)?;
+    if let Visitor::Member(peer) = visitor {
+        context.monitor.heard(peer);
+    }
+    let done = session::run(context, visitor, purpose, &mut channel);
+    drop(place);
+    done
+}
+
+/// Those who came to the door and have not yet shown that it is for them. Their handshakes go on side by side,
+/// so that one who says nothing holds up nobody.
+struct Guests<'a> {
+    context: &'a Context,
+    sealed: &'a Sealed,
+    other: Other,
+    bind: Bind,
+    waiting: Vec<(Channel, Deadline)>,
+    failed: usize,
+}
+
+impl Guests<'_> {
+    /// The first who is the right one.
+    fn first(&mut self, listener: &TcpListener, expected: IpAddr) -> Result<Channel> {
+        let deadline = Deadline::after(DOOR_OPEN);
+        loop {
+            let streams = self.waiting.iter().map(|(channel, _)| channel.stream());
+            let stop = &self.context.stop;
+            match wait_for_any(listener, streams, deadline.or_after(SLICE), stop) {
+                Err(Error::Deadline { .. }) if deadline.left().is_some() => {}
+                waited => waited?,
+            }
+            self.accept(listener, expected)?;
+            if let Some(channel) = self.progress() {
+                return Ok(channel);
+            }
+            if self.failed >= DOOR_STRANGERS {
+                return Err(Error::peer("strangers crowd the door; it is closed"));
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: &TcpListener, expected: IpAddr) -> Result<()> {
+        match listener.accept() {
+            Ok((stream, from)) => {
+                if !is_from(from.ip(), expected) || self.waiting.len() >= DOOR_GUESTS {
+                    log::debug!("{from} came to a door that is not for it, or crowded");
+                    self.failed += 1;
+                    return Ok(());
+                }
+                let wire = Wire::new(stream, &self.context.stop)?;
+                let tls = self.sealed.credentials.server(self.other)?;
+                self.waiting.push((Channel::new(tls, wire), Deadline::after(GUEST_PATIENCE)));
+            }
+            Err(cause) if is_not_yet(&cause) => {}
+            Err(cause) => {
+                log::warn!("accept: {cause}");
+                self.context.stop.wait(NO_SOCKET_PAUSE);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with every handshake; drops those who failed or take too long.
+    fn progress(&mut self) -> Option<Channel> {
+        let mut at = 0;
+        while let Some((channel, patience)) = self.waiting.get_mut(at) {
+            let first = channel.progress();
+            match first.and_then(|first| first.map(|body| Opening::decode(&body)).transpose()) {
+                Ok(None) if patience.left().is_some() => at += 1,
+                Ok(Some(Opening::Bind(shown))) if shown.matches(&self.bind) => {
+                    return Some(self.waiting.swap_remove(at).0);
+                }
+                Ok(_) => {
+                    self.failed += 1;
+                    self.waiting.swap_remove(at);
+                }
+                Err(error) => {
+                    log::debug!("a guest at the door: {error}");
+                    self.failed += 1;
+                    self.waiting.swap_remove(at);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Whether somebody at `ip` can be the visitor at `expected`. On the loopback, which only this machine
+/// reaches, the system chooses the source address.
+fn is_from(ip: IpAddr, expected: IpAddr) -> bool {
+    let (ip, expected) = (ip.to_canonical(), expected.to_canonical());
+    ip == expected || (ip.is_loopback() && expected.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_visitors_own_address_comes_in() {
+        let ip = |last| IpAddr::from([10, 0, 0, last]);
+        assert!(is_from(ip(1), ip(1)) && !is_from(ip(2), ip(1)));
+        assert!(!is_from(ip(1), IpAddr::from([127, 0, 0, 1])));
+    }
+}

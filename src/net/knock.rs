@@ -1,0 +1,119 @@
+//! The listener of a sealed network: one thread that reads every datagram, believes none, and dies of none.
+//! What it decides, `model::gate` decides.
+
+use crate::base::error::{Error, Result};
+use crate::base::threads::lock;
+use crate::base::throttle::Throttle;
+use crate::model::datagram::{KNOCK, Refusal};
+use crate::model::gate::{Decision, Knock, Visitor};
+use crate::model::limits::{BUSY_RETRY, SLICE};
+use crate::net::context::Context;
+use crate::net::door;
+use crate::net::sealed::Sealed;
+use crate::net::wire::is_not_yet;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Listens until the node stops.
+pub fn listen(context: &Arc<Context>, sealed: &Arc<Sealed>) -> Result<()> {
+    let socket = &context.socket;
+    socket
+        .set_read_timeout(Some(SLICE))
+        .map_err(|cause| Error::device("set up the listener", cause))?;
+    let mut listener = Listener {
+        context,
+        sealed,
+        strangers: Throttle::default(),
+        troubles: Throttle::default(),
+        failures: Throttle::default(),
+    };
+    // One byte more than the longest datagram: a longer one is seen to be longer.
+    let mut buffer = [0; KNOCK + 1];
+    while !context.stop.is_set() {
+        match socket.recv_from(&mut buffer) {
+            Ok((count, from)) => {
+                listener.datagram(buffer.get(..count).unwrap_or_default(), from, Instant::now());
+            }
+            Err(cause) if is_not_yet(&cause) => {}
+            Err(cause) => {
+                // Linux reports here what became of datagrams sent earlier: no reason to stop.
+                if let Some(hushed) = listener.failures.note(Instant::now()) {
+                    log::warn!("listener: {cause}; {hushed} such before");
+                }
+                context.stop.wait(Duration::from_millis(1));
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Listener<'a> {
+    context: &'a Arc<Context>,
+    sealed: &'a Arc<Sealed>,
+    strangers: Throttle,
+    troubles: Throttle,
+    failures: Throttle,
+}
+
+impl Listener<'_> {
+    fn datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) {
+        let decision = lock(&self.sealed.gate).datagram(bytes, from, now);
+        match decision {
+            Decision::Answer(answer) => send(&self.context.socket, &answer, from),
+            Decision::Knock(knock) => self.admit(*knock),
+            Decision::Silence(Refusal::Form | Refusal::Epoch | Refusal::Mac) => {
+                if let Some(hushed) = self.strangers.note(now) {
+                    log::warn!("{from} is a stranger, and gets no answer; {hushed} such before");
+                }
+            }
+            // Its door is being opened; or its answer was lost, and the same knock came again, too late.
+            Decision::Silence(Refusal::Pending | Refusal::Cookie) => {}
+            Decision::Silence(refusal) => {
+                if let Some(hushed) = self.troubles.note(now) {
+                    log::warn!(
+                        "a knock from {from} is refused ({refusal:?}); {hushed} such before"
+                    );
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, knock: Knock) {
+        if let Visitor::Member(peer) = knock.visitor() {
+            self.context.monitor.heard(peer);
+        }
+        match self.sealed.places.admit(knock) {
+            Ok(admitted) => {
+                let (context, sealed) = (Arc::clone(self.context), Arc::clone(self.sealed));
+                let started = self.context.crew.spawn("session", move || {
+                    door::open(&context, &sealed, admitted);
+                    Ok(())
+                });
+                if let Err(error) = started {
+                    log::warn!("{error}");
+                }
+            }
+            Err(knock) => {
+                let from = knock.from();
+                match knock.busy(BUSY_RETRY.as_secs() as u16) {
+                    Ok(answer) => {
+                        lock(&self.sealed.gate).answered(&answer);
+                        send(&self.context.socket, answer.bytes(), from);
+                    }
+                    Err(error) => log::debug!("{from}: {error}"),
+                }
+                if let Some(hushed) = self.troubles.note(Instant::now()) {
+                    log::warn!("no place for a session of {from}; {hushed} such before");
+                }
+            }
+        }
+    }
+}
+
+/// Sends an answer. If the datagram is lost, the other side asks again.
+pub fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
+    if let Err(cause) = socket.send_to(bytes, to) {
+        log::debug!("answer {to}: {cause}");
+    }
+}

@@ -1,0 +1,56 @@
+//! What a tier-1 node of a sealed network has besides: its keys, its gate, its places.
+
+use crate::base::error::{Error, Result};
+use crate::model::datagram::Datagrams;
+use crate::model::gate::Gate;
+use crate::model::identity::Identity;
+use crate::model::ids::PeerNumber;
+use crate::model::keys::SecretKey;
+use crate::model::secret::Token;
+use crate::net::admission::Places;
+use crate::net::phone::Phone;
+use crate::net::tls::Credentials;
+use crate::store::peer_book::{Peer, PeerBook};
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// The sealed side of a node.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Decides on datagrams.
+    pub gate: Mutex<Gate>,
+    /// What this node is in TLS.
+    pub credentials: Credentials,
+    /// Calls others.
+    pub phone: Phone,
+    /// Doors and sessions, of which there are only so many.
+    pub places: Places,
+    /// Its knock secret.
+    pub knock: SecretKey,
+}
+
+impl Sealed {
+    /// The sealed side of the node `me` with this identity.
+    pub fn new(book: &PeerBook, me: PeerNumber, identity: &Identity) -> Result<Self> {
+        let keys = book.network_keys().ok_or_else(lacking)?;
+        let credentials = Credentials::of(identity)?;
+        let phone = Phone { datagrams: Datagrams::new(keys), credentials: credentials.clone() };
+        let secret = || SecretKey::from(*identity.knock_secret().expose());
+        let mut gate = Gate::new(keys, secret(), rand::random(), Instant::now());
+        for peer in book.others(me) {
+            let (keys, token) = peer.keys().zip(peer.token()).ok_or_else(lacking)?;
+            gate.admit(peer.number, keys.knock, Token::try_from(&token.expose()[..])?);
+        }
+        let places = Places::default();
+        Ok(Self { gate: Mutex::new(gate), credentials, phone, places, knock: secret() })
+    }
+
+    /// The token that this node shows when it knocks.
+    pub fn own_token(book: &PeerBook, me: PeerNumber) -> Result<&Token> {
+        book.peer(me).and_then(Peer::token).ok_or_else(lacking)
+    }
+}
+
+fn lacking() -> Error {
+    Error::input("peers file", "it lacks keys of a sealed network", "take the tier-1 peers file")
+}

@@ -1,0 +1,59 @@
+//! A session of a visitor that came in: its messages are shown, its database is merged, or it gets its copy.
+
+use crate::base::clock::Deadline;
+use crate::base::error::{Error, Result};
+use crate::model::gate::Visitor;
+use crate::model::ids::PeerNumber;
+use crate::model::limits::{MAX_MESSAGES, TEXT_CLOSE, TEXT_SILENCE};
+use crate::model::message::{Listening, Talking};
+use crate::model::noise::Purpose;
+use crate::net::channel::Channel;
+use crate::net::context::Context;
+use crate::net::notice::Notice;
+
+/// Runs the session until the visitor ends it, breaks a limit, or the node stops.
+pub fn run(
+    context: &Context,
+    visitor: Visitor,
+    purpose: Purpose,
+    channel: &mut Channel,
+) -> Result<()> {
+    match (visitor, purpose) {
+        (Visitor::Member(peer), Purpose::Talk) => hear(context, peer, channel),
+        (Visitor::Member(_), Purpose::Sync) => Ok(()),
+        (Visitor::Reader, Purpose::Refresh) => Ok(()),
+        // The gate lets in nobody with another purpose.
+        _ => Err(Error::peer("it asks for what is not for it")),
+    }
+}
+
+/// Shows what a peer says, and tells it that it was shown.
+fn hear(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+    for _ in 0..MAX_MESSAGES {
+        let Some(body) = channel.receive(Deadline::after(TEXT_SILENCE))? else { return Ok(()) };
+        let (text, is_alarm) = match Talking::decode(&body)? {
+            Talking::Say(text) => (text, false),
+            Talking::Alarm(text) => (text, true),
+            Talking::Bye => return channel.finish(TEXT_CLOSE),
+        };
+        let text = text.as_str().to_owned();
+        let answer = match is_alarm {
+            true if context.monitor.may_alarm(peer) => {
+                context.notices.tell(Notice::Alarm { peer, text });
+                Listening::Heard
+            }
+            false if context.monitor.may_speak(peer) => {
+                context.notices.tell(Notice::Message { peer, text });
+                Listening::Heard
+            }
+            _ => {
+                if let Some(hushed) = context.monitor.trouble(peer) {
+                    log::warn!("peer {peer} floods the screen: not shown; {hushed} such before");
+                }
+                Listening::TooMuch
+            }
+        };
+        channel.send(&answer.encode(), TEXT_CLOSE)?;
+    }
+    Err(Error::peer("too much text in one session"))
+}
