@@ -34,6 +34,8 @@ pub const MAX_FILE: u64 = 512 * 1024 * 1024;
 pub const MAX_ROWS_BYTES: u64 = MAX_FILE / 4 * 3;
 /// Largest peers file, bytes.
 pub const MAX_PEERS_FILE: u64 = 1024 * 1024;
+/// Largest card or identity file, bytes: several times what they hold.
+pub const MAX_CARD: u64 = 16 * 1024;
 /// Most peers in one network.
 pub const MAX_PEERS: usize = 999;
 /// Longest name of an organisation or network, bytes.
@@ -257,3 +259,20 @@ pub const REFRESH_CONNECT: Duration = Duration::from_secs(2);
 
 /// Lines waiting for the screen. Beyond it messages of peers are counted instead of shown.
 pub const SCREEN_QUEUE: usize = 1024;
+
+// --- keys at rest ---
+
+/// Shortest passphrase, bytes: below, the slowness of guessing does not help.
+pub const MIN_PASSPHRASE: usize = 8;
+/// Longest passphrase, bytes: a long sentence in a three-byte script.
+pub const MAX_PASSPHRASE: usize = 1000;
+/// Memory that one guess of a passphrase costs, KiB: 64 MiB, which a Pi with 512 MB can spare.
+pub const ARGON2_MEMORY: u32 = 64 * 1024;
+/// Passes over that memory: about a second on a Pi.
+pub const ARGON2_PASSES: u32 = 3;
+/// Least and most memory that an identity file may ask for, KiB.
+pub const ARGON2_MEMORY_RANGE: std::ops::RangeInclusive<u32> = 8 * 1024..=256 * 1024;
+/// Most passes that an identity file may ask for.
+pub const ARGON2_MOST_PASSES: u32 = 10;
+/// Most lanes that an identity file may ask for.
+pub const ARGON2_MOST_LANES: u32 = 4;

@@ -21,6 +21,7 @@ pub mod limits;
 pub mod message;
 pub mod noise;
 pub mod offer;
+pub mod passphrase;
 pub mod public;
 pub mod reader;
 pub mod record;

@@ -5,13 +5,16 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::limits::BUFFER;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// The file in a data folder that is locked by the node that runs on it, and holds its process id.
+pub const LOCK: &str = ".lock";
 
 /// The folder of a node's data, locked against a second node as long as this value lives.
 #[derive(Debug)]
@@ -30,10 +33,15 @@ impl DataFolder {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(path.join(".lock"))
+            .open(path.join(LOCK))
             .map_err(wrong)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => {
+                // For `reunite wipe`, which must stop this process before it destroys the folder.
+                lock.set_len(0).map_err(wrong)?;
+                (&lock).write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(wrong)?;
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
             Err(Errno::WOULDBLOCK) => Err(Error::input(
                 format!("data folder {}", path.display()),
                 "another node is running on it",
@@ -43,10 +51,31 @@ impl DataFolder {
         }
     }
 
+    /// Takes the folder, and what a node keeps in it, away from all other users.
+    pub fn tighten(&self) {
+        tighten(&self.path);
+        let Ok(entries) = fs::read_dir(&self.path) else { return };
+        for entry in entries.flatten().filter(|entry| is_ours(&entry.file_name())) {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                tighten(&entry.path());
+            }
+        }
+    }
+
     /// The path of a file in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
+}
+
+/// Whether a node of ours writes a file of this name, other than a card, which is for all.
+pub fn is_ours(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let name = name.trim_start_matches('.');
+    name == "lock"
+        || ["identity", "peers", "DATABASE", "T2DATABASE"]
+            .iter()
+            .any(|begin| name.starts_with(begin))
 }
 
 /// What tells that a file is still the one last seen: its inode, length and time of change.
@@ -74,6 +103,55 @@ pub fn is_missing(path: &Path) -> Result<bool> {
     }
 }
 
+/// Makes the file at `path`, durably and readable by its owner alone. One that is there is left as it is, and
+/// is an error.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<()> {
+    let (temporary, folder) = beside(path);
+    let done = write_beside(&temporary, |out| out.write_all(bytes)).and_then(|_| {
+        match renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE) {
+            // Not every file system knows it; those have hard links.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                fs::hard_link(&temporary, path)?;
+                fs::remove_file(&temporary)?;
+            }
+            done => done?,
+        }
+        File::open(folder)?.sync_all()
+    });
+    done.map_err(|cause| {
+        let _ = fs::remove_file(&temporary);
+        Error::device(format!("make {}", path.display()), cause)
+    })
+}
+
+/// Takes a file or folder of ours away from all other users, and says so in the log. A folder that is shared
+/// by design, like /tmp, is left alone.
+pub fn tighten(path: &Path) {
+    let Ok(meta) = fs::metadata(path) else { return };
+    let (mode, shared) = (meta.mode(), meta.mode() & 0o1000 != 0);
+    if mode & 0o077 == 0 {
+        return;
+    }
+    let done = match shared {
+        true => Err(io::Error::other("it is shared by all users")),
+        false => fs::set_permissions(path, Permissions::from_mode(mode & 0o700)),
+    };
+    match done {
+        Ok(()) => log::warn!("{}: other users could read it; now they cannot", path.display()),
+        Err(cause) => {
+            log::warn!("{}: other users can read it, and it stays so: {cause}", path.display());
+        }
+    }
+}
+
+/// The temporary file with which `path` is written, and the folder of both.
+fn beside(path: &Path) -> (PathBuf, &Path) {
+    let name = path.file_name().unwrap_or(OsStr::new("file"));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    (folder.join(format!(".{}.tmp", name.to_string_lossy())), folder)
+}
+
 /// Replaces the file at `path` by what `write` writes, durably, or leaves the old one as it is. Returns the
 /// print of the new file.
 pub fn replace<F>(path: &Path, write: F) -> Result<Print>
@@ -89,10 +167,7 @@ pub fn replace_if<F>(path: &Path, still: impl FnOnce() -> bool, write: F) -> Res
 where
     F: FnOnce(&mut dyn Write) -> io::Result<()>,
 {
-    let name = path.file_name().unwrap_or(OsStr::new("file"));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let temporary = folder.join(format!(".{}.tmp", name.to_string_lossy()));
+    let (temporary, folder) = beside(path);
     let done = write_beside(&temporary, write).and_then(|print| {
         if !still() {
             fs::remove_file(&temporary)?;
@@ -115,6 +190,12 @@ where
 {
     let file =
         OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
+    // A leftover of an earlier try keeps the mode that it had.
+    if file.metadata()?.mode() & 0o077 != 0 {
+        if let Err(cause) = file.set_permissions(Permissions::from_mode(0o600)) {
+            log::debug!("{}: its mode is the file system's: {cause}", temporary.display());
+        }
+    }
     let mut out = BufWriter::with_capacity(BUFFER, file);
     write(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -158,7 +239,6 @@ pub fn read_text(path: &Path, most: u64) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     fn folder(name: &str) -> PathBuf {
         let path =
@@ -199,6 +279,33 @@ mod tests {
         assert!(error.contains("another node"), "{error}");
         drop(first);
         assert!(DataFolder::open(&path).is_ok());
+    }
+
+    #[test]
+    fn what_others_could_read_is_tightened_and_what_is_not_ours_is_left() {
+        let path = folder("tighten");
+        let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
+        let all = ["DATABASE1.txt", "T2DATABASE.txt", "peers.json", "identity.json", "card-1.json"];
+        let loose = |path: &Path| fs::set_permissions(path, Permissions::from_mode(0o755));
+        for name in all {
+            fs::write(path.join(name), "x").expect("written");
+            loose(&path.join(name)).expect("ours");
+        }
+        loose(&path).expect("ours");
+        let data = DataFolder::open(&path).expect("free");
+        data.tighten();
+        let modes = all.map(|name| mode(&path.join(name)));
+        assert_eq!(modes, [0o700, 0o700, 0o700, 0o700, 0o755]);
+        assert_eq!(mode(&path), 0o700);
+    }
+
+    #[test]
+    fn the_lock_says_which_process_has_it() {
+        let path = folder("pid");
+        fs::write(path.join(LOCK), "4194304999\nold").expect("written");
+        let _data = DataFolder::open(&path).expect("free");
+        let text = fs::read_to_string(path.join(LOCK)).expect("there");
+        assert_eq!(text, format!("{}\n", std::process::id()));
     }
 
     #[test]

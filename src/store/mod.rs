@@ -2,6 +2,8 @@
 
 pub mod database;
 pub mod files;
+pub mod identity_file;
+pub mod json;
 pub mod peer_book;
 pub mod peers_file;
 pub mod token_file;

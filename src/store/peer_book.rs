@@ -51,6 +51,16 @@ impl Peer {
         Self { keys: Some(keys), ..self }
     }
 
+    /// The same peer without its token.
+    pub fn without_token(self) -> Self {
+        Self { token: None, ..self }
+    }
+
+    /// The same peer with this token.
+    pub fn with_token(self, token: Token) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
     /// Its token. Every peer of a book read with `read_tier1` has one.
     pub fn token(&self) -> Option<&Token> {
         self.token.as_ref()

@@ -14,14 +14,13 @@ use crate::model::dialect::Dialect;
 use crate::model::hex;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::{NetworkKeys, PublicKeys, SecretKey};
-use crate::model::limits::MAX_PEERS_FILE;
+use crate::model::limits::{MAX_CARD, MAX_PEERS_FILE};
 use crate::model::secret::Token;
-use crate::store::files;
+use crate::store::json::SecretJson;
 use crate::store::peer_book::{CARD, Peer, PeerBook, Place, at, at_entry};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::str::FromStr;
-use zeroize::Zeroize;
 
 impl PeerBook {
     /// Reads the peers file of a tier-1 node: every peer must have its token, and a sealed one the network key.
@@ -38,6 +37,13 @@ impl PeerBook {
         }
     }
 
+    /// Reads the peers file of either tier for what is public in it.
+    pub fn read_public(path: &Path) -> Result<Self> {
+        let mut book = Self::read(path)?;
+        book.forget_secrets();
+        Ok(book)
+    }
+
     /// Reads the peers file of a tier-2 node. Tokens and the network key in it are not kept: a refugee's
     /// device needs none.
     pub fn read_tier2(path: &Path) -> Result<Self> {
@@ -52,20 +58,7 @@ impl PeerBook {
     }
 
     fn read(path: &Path) -> Result<Self> {
-        let mut text = files::read_text(path, MAX_PEERS_FILE)?;
-        let parsed = serde_json::from_str::<Value>(&text);
-        text.zeroize();
-        let mut value = parsed.map_err(|error| {
-            // Only the place: the message of serde_json can quote what stands there.
-            Error::input(
-                format!("{}, line {}, column {}", path.display(), error.line(), error.column()),
-                "this is not JSON",
-                EXAMPLE,
-            )
-        })?;
-        let book = book(path, &value);
-        wipe(&mut value);
-        book
+        book(path, SecretJson::read(path, MAX_PEERS_FILE, EXAMPLE)?.value())
     }
 
     /// Writes the book as a peers file: with its secrets or, for tier 2, without.
@@ -82,22 +75,19 @@ impl PeerBook {
         }
         let peers = self.all().iter().map(|peer| entry(peer, with_secrets)).collect();
         file.insert("peers".into(), Value::Array(peers));
-        let mut value = Value::Object(file);
-        let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
-        wipe(&mut value);
-        text.push('\n');
-        text
+        SecretJson::from(Value::Object(file)).to_text().to_string()
     }
 }
 
-/// Overwrites the texts of a value that may hold secrets.
-pub fn wipe(value: &mut Value) {
-    match value {
-        Value::String(text) => text.zeroize(),
-        Value::Array(list) => list.iter_mut().for_each(wipe),
-        Value::Object(map) => map.values_mut().for_each(wipe),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+/// Reads the card of a node: an entry of a sealed peers file without its token.
+pub fn read_card(path: &Path) -> Result<Peer> {
+    let card = SecretJson::read(path, MAX_CARD, CARD)?;
+    peer(path, Dialect::Sealed, 0, card.value()).map(Peer::without_token)
+}
+
+/// The card of a node, which anybody may read.
+pub fn card(peer: &Peer) -> String {
+    SecretJson::from(entry(peer, false)).to_text().to_string()
 }
 
 const EXAMPLE: &str =
