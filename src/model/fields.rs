@@ -73,6 +73,47 @@ pub fn join<S: AsRef<str>>(fields: &[S]) -> String {
     line
 }
 
+/// How many fields `line` has if it is what `join` writes for them; without taking it apart.
+pub fn canonical(line: &str) -> Option<usize> {
+    let mut rest = line;
+    for count in 1.. {
+        let behind = canonical_field(rest)?;
+        let Some(after) = behind.strip_prefix(',') else {
+            return behind.is_empty().then_some(count);
+        };
+        if after.is_empty() {
+            return Some(count + 1);
+        }
+        // A space at the end of the line would have been cut off.
+        rest = after.strip_prefix(' ').filter(|rest| !rest.is_empty())?;
+    }
+    None
+}
+
+/// What stands behind the canonical field with which `text` begins.
+fn canonical_field(text: &str) -> Option<&str> {
+    if !text.starts_with('"') {
+        let end = text.find(',').unwrap_or(text.len());
+        let (field, behind) = text.split_at_checked(end)?;
+        let plain = !field.contains(['"', '\n', '\r']) && field.trim().len() == field.len();
+        return plain.then_some(behind);
+    }
+    let Scan::Closed { inner, escaped, .. } = scan_quoted(text) else { return None };
+    let behind = text.get(inner.len() + 2..)?;
+    let needed = escaped || inner.contains([',', '\n']);
+    let closed = behind.is_empty() || behind.starts_with(',');
+    (needed && closed && inner.trim().len() == inner.len() && breaks_rightly(inner))
+        .then_some(behind)
+}
+
+/// Whether the line breaks in a quoted field are few, and no line is empty.
+fn breaks_rightly(inner: &str) -> bool {
+    let mut lines = inner.split('\n');
+    let few = lines.clone().nth(MAX_FIELD_BREAKS + 1).is_none();
+    few && !inner.contains('\r')
+        && (!inner.contains('\n') || lines.all(|line| !line.trim().is_empty()))
+}
+
 fn push(line: &mut String, field: &str) {
     let field = field.trim();
     if !field.contains(['"', ',', '\n', '\r']) {
@@ -181,7 +222,54 @@ mod tests {
         assert_eq!(join(&["a\r\n\n\nb"]), "\"a\nb\"");
     }
 
+    #[test]
+    fn a_canonical_line_is_known_without_taking_it_apart() {
+        for (line, count) in [
+            ("", 1),
+            (",", 2),
+            ("a, , , ,", 5),
+            (", , x", 3),
+            ("\"a, b\", \"say \"\"x\"\"\"", 2),
+            ("\"a\nb\nc\nd\"", 1),
+        ] {
+            assert_eq!(canonical(line), Some(count), "{line:?}");
+        }
+        for line in [
+            " a",
+            "a ",
+            "a,b",
+            "a , b",
+            "a,  b",
+            "a, ",
+            "\"a\"",
+            "\"a, b\" , c",
+            "\" a,\"",
+            "\"a, b",
+            "a \"b\"",
+            "a\nb",
+            "a\rb",
+            "\"a\rb\"",
+            "\"a\n\nb\"",
+            "\"a\n \u{3000}\nb\"",
+            "\"a\nb\nc\nd\ne\"",
+            "\"a,\"b",
+        ] {
+            assert_eq!(canonical(line), None, "{line:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_line_is_canonical_if_joining_its_fields_gives_it(
+            line in "([ab,\" \n\r\u{3000}\u{b}]|, |, \"|\", |\"\"){0,14}",
+        ) {
+            let found = fields(&line);
+            let wanted = (join(&found) == line).then_some(found.len());
+            prop_assert_eq!(canonical(&line), wanted);
+            let line = join(&found);
+            prop_assert_eq!(canonical(&line), Some(fields(&line).len()));
+        }
+
         #[test]
         fn what_is_joined_splits_into_the_same_fields(
             fields_in in prop::collection::vec("[a-c \",\n\u{1000}]{0,8}", 1..6)

@@ -395,8 +395,10 @@ mod tests {
     use crate::model::section::Section;
     use proptest::prelude::*;
 
+    type Again = fn(&[u8]) -> Option<Vec<u8>>;
+
     /// A decoder of each set, which says what the bytes are encoded to again.
-    const DECODERS: [fn(&[u8]) -> Option<Vec<u8>>; 7] = [
+    const DECODERS: [Again; 7] = [
         |body| Opening::decode(body).map(|message| message.encode()).ok(),
         |body| Opened::decode(body).map(|message| message.encode()).ok(),
         |body| Talking::decode(body).map(|message| message.encode()).ok(),

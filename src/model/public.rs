@@ -22,6 +22,11 @@ pub fn public(person: &Row) -> Row {
     Row::new(&open.collect::<Vec<_>>())
 }
 
+/// Whether nothing would be withheld of this line, which has no Id of its own.
+pub fn is_public(line: &str) -> bool {
+    line.as_bytes().split(|byte| !byte.is_ascii_digit()).all(|run| run.len() < LONG_NUMBER)
+}
+
 fn withhold(field: &str) -> String {
     let mut open = String::with_capacity(field.len());
     let mut rest = field;
@@ -54,5 +59,19 @@ mod tests {
         let row = Row::new(&["Nur 1600909", "", "", "", "1600909"]);
         assert_eq!(public(&row).line(), "Nur (number withheld), , ,");
         assert_eq!(public(&Row::new(&["a", "", "", "", "12"])).line(), "a, , ,");
+    }
+
+    #[test]
+    fn a_line_is_public_if_nothing_in_it_would_be_withheld() {
+        for line in
+            ["Nur, scar, 12/8/24, missing", "12345678901, , , 12345678901", "١٢٣٤٥٦٧٨٩٠١٢, , ,"]
+        {
+            assert!(is_public(line), "{line}");
+            assert_eq!(withhold(line), line);
+        }
+        for line in ["Nur, scar 482915736620, , ", "x123456789012y, , ,"] {
+            assert!(!is_public(line), "{line}");
+            assert_ne!(withhold(line), line);
+        }
     }
 }

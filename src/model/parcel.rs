@@ -1,0 +1,322 @@
+//! Rows as they travel: packed into pieces, and taken out again only if they are as we would write them.
+//!
+//! ```text
+//! piece = *( section u8  length u16  line )
+//! ```
+
+use crate::base::error::{Error, Result};
+use crate::model::codec::Decoder;
+use crate::model::fields;
+use crate::model::ids::PersonId;
+use crate::model::limits::{MAX_ROW, MAX_ROWS_PIECE};
+use crate::model::offer::{tag, tagged};
+use crate::model::public::is_public;
+use crate::model::record::Census;
+use crate::model::row::Row;
+use crate::model::section::{PUBLIC, Section, is_unknown_title, unpadded};
+
+/// Bytes before a line.
+const HEAD_BYTES: usize = 3;
+
+/// Packs rows, in their order, into pieces of about `size` bytes, and no more than `MAX_ROWS_PIECE`. Rows of
+/// a section that never leaves its node are left out.
+pub fn pieces<'a>(
+    rows: impl Iterator<Item = (Section, &'a str)>,
+    size: usize,
+) -> impl Iterator<Item = Vec<u8>> {
+    let size = size.min(MAX_ROWS_PIECE - HEAD_BYTES - MAX_ROW);
+    let mut rows = rows;
+    std::iter::from_fn(move || {
+        let mut piece = Vec::new();
+        while piece.len() < size {
+            let Some((section, line)) = rows.next() else { break };
+            let length = u16::try_from(line.len()).ok().filter(|_| line.len() <= MAX_ROW);
+            let (Some(tag), Some(length)) = (tag(section), length) else { continue };
+            if piece.is_empty() {
+                piece.reserve_exact(size + HEAD_BYTES + MAX_ROW);
+            }
+            piece.push(tag);
+            piece.extend_from_slice(&length.to_be_bytes());
+            piece.extend_from_slice(line.as_bytes());
+        }
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Which rows are expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Rows of all sections that travel, with all their columns.
+    Full,
+    /// Public rows of people.
+    Public,
+}
+
+/// What was in a piece.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unpacked {
+    /// Rows that were handed on.
+    pub taken: u32,
+    /// Rows that were not: they would not be the same again after being written and read.
+    pub strange: u32,
+    /// Bytes of all their lines, each with a line break.
+    pub bytes: u64,
+}
+
+/// Takes the rows out of a piece. Handed on is only what, written to our file, is read as the same row. A
+/// piece that is no sequence of rows is an error; what was handed on before stands.
+pub fn unpack(piece: &[u8], view: View, taken: &mut impl FnMut(Section, Row)) -> Result<Unpacked> {
+    let mut from = Decoder::new(piece);
+    let mut unpacked = Unpacked::default();
+    while from.left() > 0 {
+        let section = tagged(from.u8()?).ok_or_else(|| Error::peer("sent a row of no section"))?;
+        let length = usize::from(from.u16()?);
+        if length > MAX_ROW {
+            return Err(Error::peer(format!("sent a row of {length} bytes")));
+        }
+        let line = from.bytes(length)?;
+        unpacked.bytes += line.len() as u64 + 1;
+        match std::str::from_utf8(line).ok().and_then(|line| row(view, section, line)) {
+            Some(row) => {
+                unpacked.taken += 1;
+                taken(section, row);
+            }
+            None => unpacked.strange += 1,
+        }
+    }
+    Ok(unpacked)
+}
+
+/// The row of a line that `reader` would read, as this row and as nothing else, where `writer` wrote it.
+fn row(view: View, section: Section, line: &str) -> Option<Row> {
+    let columns = match view {
+        View::Full => section.columns().len(),
+        View::Public => PUBLIC.len(),
+    };
+    if line.len() > MAX_ROW || line.contains('\0') || fields::canonical(line)? != columns {
+        return None;
+    }
+    let fits = match (view, section) {
+        (View::Full, Section::People) => is_person(line),
+        (View::Full, Section::Vaccinations) => is_vaccination(line) && !is_form(section, line),
+        (View::Full, Section::Camps) => {
+            Census::check(&fields::split(line).collect::<Vec<_>>()).is_ok()
+                && !is_form(section, line)
+        }
+        (View::Public, Section::People) => is_public(line) && !is_form(section, line),
+        (View::Full, Section::Replaced) | (View::Public, _) => false,
+    };
+    fits.then(|| Row::canonical(line))
+}
+
+/// Whether five fields are a person. With an Id it is no title and names no columns: most need no second look.
+fn is_person(line: &str) -> bool {
+    match line.rsplit_once(',') {
+        Some((_, "")) => !is_form(Section::People, line),
+        Some((_, id)) => PersonId::is_one(id.trim_start()),
+        None => false,
+    }
+}
+
+fn is_vaccination(line: &str) -> bool {
+    line.split_once(',').is_some_and(|(id, _)| id.is_empty() || PersonId::is_one(id))
+}
+
+/// Whether a line of this section says where rows begin, or nothing, and so is read as no row.
+fn is_form(section: Section, line: &str) -> bool {
+    unpadded(line).is_empty()
+        || Section::titled(line).is_some()
+        || is_unknown_title(line)
+        || section.header(line).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::public::public;
+    use crate::model::reader::{Item, Origin, Reader};
+    use crate::model::writer::{Snapshot, write_all, write_public};
+    use proptest::prelude::*;
+
+    const SECTIONS: [Section; 3] = [Section::People, Section::Vaccinations, Section::Camps];
+
+    /// Rows that travelled, and how many were strange.
+    fn travelled(view: View, rows: &[(Section, &str)]) -> (Vec<(Section, Row)>, u32) {
+        let (mut out, mut strange) = (Vec::new(), 0);
+        for piece in pieces(rows.iter().copied(), 64) {
+            let mut take = |section, row| out.push((section, row));
+            strange += unpack(&piece, view, &mut take).expect("rows").strange;
+        }
+        (out, strange)
+    }
+
+    fn is_taken(view: View, section: Section, line: &str) -> bool {
+        row(view, section, line).is_some()
+    }
+
+    fn items(bytes: &[u8]) -> Vec<Item> {
+        let (mut reader, mut items) = (Reader::new(Origin::Own), Vec::new());
+        reader.feed(bytes, &mut |item| items.push(item));
+        reader.finish(true, &mut |item| items.push(item));
+        items
+    }
+
+    fn sample(section: Section) -> Row {
+        Row::new(&match section {
+            Section::People | Section::Replaced => vec!["Bo", "", "", "found", "9"],
+            Section::Vaccinations => vec!["9", "a", "b", "c", "d", "e", "f", "g"],
+            Section::Camps => {
+                vec!["C", "d", "s", "1", "1", "1", "0", "0", "0", "0", "0", "0", "0", "0", "0"]
+            }
+        })
+    }
+
+    /// Whether this line, among others, is the same after being written and read.
+    fn survives(section: Section, line: &str) -> bool {
+        // Not `Row::canonical`, which insists on what is asked here.
+        let row = Row::new(&fields::split(line).collect::<Vec<_>>());
+        let rows = [sample(section), row.clone(), sample(section)];
+        let mut snapshot = Snapshot::default();
+        let at = Section::ALL.iter().position(|other| *other == section).expect("one of all");
+        snapshot.rows[at] = rows.to_vec();
+        let mut file = Vec::new();
+        write_all(&snapshot, &mut file).expect("memory");
+        row.line() == line && items(&file) == rows.map(|row| Item::Row(section, row))
+    }
+
+    fn survives_in_public(line: &str) -> bool {
+        let row = Row::new(&fields::split(line).collect::<Vec<_>>());
+        let rows =
+            [public(&sample(Section::People)), row.clone(), public(&sample(Section::People))];
+        let mut file = Vec::new();
+        write_public(&rows, &mut file).expect("memory");
+        let again: Vec<_> = items(&file)
+            .into_iter()
+            .filter_map(|item| match item {
+                Item::Row(Section::People, row) => Some(public(&row)),
+                _ => None,
+            })
+            .collect();
+        row.line() == line && again == rows
+    }
+
+    #[test]
+    fn rows_of_all_sections_travel_in_their_order() {
+        let rows: Vec<_> = (0..40).map(|at| (SECTIONS[at % 3], sample(SECTIONS[at % 3]))).collect();
+        let lines: Vec<_> = rows.iter().map(|(section, row)| (*section, row.line())).collect();
+        assert!(pieces(lines.iter().copied(), 64).count() > 10);
+        assert_eq!(travelled(View::Full, &lines), (rows, 0));
+    }
+
+    #[test]
+    fn what_is_replaced_never_leaves_the_node() {
+        assert_eq!(pieces([(Section::Replaced, "a, , , , 1")].into_iter(), 64).count(), 0);
+        assert_eq!(travelled(View::Full, &[(Section::Replaced, "a, , , , 1")]).0, []);
+    }
+
+    #[test]
+    fn a_row_that_would_be_read_as_something_else_is_strange() {
+        for (section, line) in [
+            (Section::People, "Ana"),
+            (Section::People, "Ana , , , ,"),
+            (Section::People, "Ana, , , , x"),
+            (Section::People, "Ana, , , , 1 "),
+            (Section::People, "Ana, , , , 1\n"),
+            (Section::People, "A\0na, , , , 1"),
+            (Section::People, "Camps:, , , ,"),
+            (Section::People, "Name, Status, , ,"),
+            (Section::People, ", , , ,"),
+            (Section::People, "\"Ana\", , , , 1"),
+            (Section::People, "\"An\n\na\", , , , 1"),
+            (Section::Vaccinations, ", , , People:, , , ,"),
+            (Section::Vaccinations, ", Vaccine, Brand, , , , ,"),
+            (Section::Vaccinations, "Ana, , , , , , ,"),
+            (Section::Camps, "C, d, s, 1, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0"),
+        ] {
+            assert!(!is_taken(View::Full, section, line), "{line:?}");
+            assert!(!survives(section, line), "{line:?}");
+        }
+        let rows = [(Section::People, "Ana"), (Section::People, "Ana, , , ,")];
+        assert_eq!(travelled(View::Full, &rows).1, 1);
+    }
+
+    #[test]
+    fn a_public_row_has_no_id_and_no_long_number_and_is_of_people() {
+        assert!(is_taken(View::Public, Section::People, "Nur, scar, 12/8/24, missing"));
+        for line in
+            ["Nur, , , missing, 7", "Nur, scar 482915736620, , missing", ", , ,", "Camps:, , ,"]
+        {
+            assert!(!is_taken(View::Public, Section::People, line), "{line}");
+            assert!(!survives_in_public(line), "{line}");
+        }
+        for section in [Section::Vaccinations, Section::Camps] {
+            assert!(!is_taken(View::Public, section, sample(section).line()));
+        }
+    }
+
+    #[test]
+    fn a_piece_that_is_no_sequence_of_rows_is_an_error() {
+        let mut taken = |_, _| {};
+        for wrong in [&[1][..], &[1, 0], &[1, 0, 9, b'x'], &[0, 0, 0], &[4, 0, 0], &[1, 0x10, 1]] {
+            assert!(unpack(wrong, View::Full, &mut taken).is_err(), "{wrong:?}");
+        }
+        let strange = Unpacked { strange: 2, bytes: 3, ..Unpacked::default() };
+        assert_eq!(unpack(&[1, 0, 0, 1, 0, 1, 0xff], View::Full, &mut taken).ok(), Some(strange));
+    }
+
+    #[test]
+    fn a_piece_is_never_larger_than_it_may_be() {
+        let long = format!("{}, , , , 1", "x".repeat(MAX_ROW - 10));
+        let rows = std::iter::repeat_n((Section::People, long.as_str()), 200);
+        let sizes: Vec<_> = pieces(rows, usize::MAX).map(|piece| piece.len()).collect();
+        assert!(sizes.len() > 1 && sizes.iter().all(|size| *size <= MAX_ROWS_PIECE), "{sizes:?}");
+    }
+
+    /// Lines of parts at which reading and writing could disagree.
+    const LINES: &str = "([ab1:,\" \n\r\0\u{3000}]|, |, \"|\", |, , , ,|Name|Status|Vaccine|Camps:|Ana\
+                         |12/3|missing|482915736620194857|, 7|\n\"|\"\"){0,9}";
+
+    proptest! {
+        #[test]
+        fn exactly_those_rows_are_taken_that_are_the_same_after_writing_and_reading(
+            line in LINES,
+        ) {
+            for section in [Section::People, Section::Vaccinations] {
+                let columns = section.columns().len();
+                let mut wide: Vec<_> = fields::split(&line).map(|field| field.into_owned()).collect();
+                wide.resize(columns, String::new());
+                for line in [line.clone(), Row::new(&wide).line().to_owned()] {
+                    prop_assert_eq!(
+                        is_taken(View::Full, section, &line), survives(section, &line), "{:?}", line
+                    );
+                }
+            }
+        }
+
+        #[test]
+        fn exactly_those_public_rows_are_taken_that_are_the_same_after_writing_and_reading(
+            line in LINES,
+        ) {
+            let mut wide: Vec<_> = fields::split(&line).map(|field| field.into_owned()).collect();
+            wide.resize(PUBLIC.len(), String::new());
+            for line in [line.clone(), Row::new(&wide).line().to_owned()] {
+                prop_assert_eq!(
+                    is_taken(View::Public, Section::People, &line), survives_in_public(&line), "{:?}", line
+                );
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_unpacked_without_a_panic(
+            bytes in prop::collection::vec(prop_oneof![Just(0), Just(1), any::<u8>()], 0..60),
+        ) {
+            for view in [View::Full, View::Public] {
+                let mut rows = 0;
+                if let Ok(unpacked) = unpack(&bytes, view, &mut |_, _| rows += 1) {
+                    prop_assert_eq!(unpacked.taken, rows);
+                    prop_assert!(unpacked.bytes <= bytes.len() as u64);
+                }
+            }
+        }
+    }
+}
