@@ -208,6 +208,12 @@ pub const MAX_SPOKEN: usize = 1000;
 pub const MAX_TYPED: usize = 3000;
 /// How long the end of a text session waits for the other side to close.
 pub const TEXT_CLOSE: Duration = Duration::from_secs(1);
+/// How long the rest of a message may take once it has begun.
+pub const MESSAGE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a giver waits until the other side has compared a million rows, on a Pi.
+pub const COMPARE_PATIENCE: Duration = Duration::from_secs(90);
+/// How long something must last before its progress is shown, and how often it is shown then.
+pub const PROGRESS_EVERY: Duration = Duration::from_secs(3);
 /// How long who says something waits until it is on the other side's screen.
 pub const HEARD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the sender of a file waits for the receiver to have stored it.

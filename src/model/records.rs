@@ -56,11 +56,12 @@ impl Records {
         }
     }
 
-    /// Takes a row that somebody wrote into the file while the node was running. What was replaced stays so.
-    pub fn load_edited(&mut self, section: Section, row: &Row) -> Merged {
+    /// Takes a row from a peer, or one that somebody wrote into the file while the node was running. What was
+    /// replaced stays so.
+    pub fn take(&mut self, section: Section, row: Row) -> Merged {
         match section {
-            Section::People => self.merge(row.clone()),
-            other => self.insert(other, row.clone()),
+            Section::People => self.merge(row),
+            other => self.insert(other, row),
         }
     }
 

@@ -12,9 +12,8 @@ use crate::model::ids::PeerNumber;
 use crate::model::limits::{
     IDLE_LOOK, MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, RETRY_FIRST, RETRY_LAST,
 };
-use crate::model::records::Records;
 use crate::net::context::{Context, Order, Work};
-use crate::net::deliver;
+use crate::net::deliver::{self, Load};
 use crate::net::notice::{Notice, Outcome, Sent};
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
@@ -171,11 +170,11 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
 }
 
 fn send_to_all(context: &Context) {
-    let (ticket, people) = (context.database.now(), context.database.with(Records::people));
+    let load = Load::now(context);
     let others = context.book.others(context.me);
-    let outcomes = to_all(context, others, |peer| deliver::database(context, peer, &people));
+    let outcomes = to_all(context, others, |peer| deliver::database(context, peer, &load));
     for (peer, outcome) in &outcomes {
-        note(context, *peer, ticket, outcome);
+        note(context, *peer, load.state, outcome);
     }
     context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
 }
@@ -183,9 +182,9 @@ fn send_to_all(context: &Context) {
 /// Sends the database to one peer.
 pub fn send_to_one(context: &Context, number: PeerNumber) -> Option<Outcome> {
     let peer = context.book.peer(number)?;
-    let (ticket, people) = (context.database.now(), context.database.with(Records::people));
-    let outcome = deliver::database(context, peer, &people);
-    note(context, number, ticket, &outcome);
+    let load = Load::now(context);
+    let outcome = deliver::database(context, peer, &load);
+    note(context, number, load.state, &outcome);
     Some(outcome)
 }
 

@@ -3,13 +3,14 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::frame::{self, Frames};
+use crate::model::limits::{FILE_GRACE, FILE_SILENCE, MESSAGE_PATIENCE};
 use crate::net::tls;
 use crate::net::wire::{Wire, is_not_yet};
 use rustls::Connection;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A line over which whole messages go both ways, once its handshake is done.
 pub struct Channel {
@@ -18,6 +19,26 @@ pub struct Channel {
     frames: Frames,
     ready: VecDeque<Vec<u8>>,
     ended: bool,
+    /// Bytes that have come, as they travelled.
+    came: u64,
+}
+
+/// How fast something comes: it may pause, but not for long, and not be slower than it may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Flow {
+    begun: Instant,
+    from: u64,
+    slowest: u64,
+}
+
+impl Flow {
+    fn check(&self, came: u64) -> Result<()> {
+        let (lasted, bytes) = (self.begun.elapsed(), came.saturating_sub(self.from));
+        match lasted > FILE_GRACE && bytes / lasted.as_secs().max(1) < self.slowest {
+            true => Err(Error::peer("it sends too slowly")),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Bytes taken out of TLS at a time: one record.
@@ -28,7 +49,7 @@ const PLAIN: usize = 64 * 1024;
 impl Channel {
     /// A line on which TLS has still to be agreed.
     pub fn new(tls: Connection, wire: Wire) -> Self {
-        Self { tls, wire, frames: Frames::default(), ready: VecDeque::new(), ended: false }
+        Self { tls, wire, frames: Frames::default(), ready: VecDeque::new(), ended: false, came: 0 }
     }
 
     /// The connection, to wait for bytes on it together with others.
@@ -64,6 +85,7 @@ impl Channel {
 
     /// The next message; `None` if the other side has ended the session as it should.
     pub fn receive(&mut self, deadline: Deadline) -> Result<Option<Vec<u8>>> {
+        let (mut begun, mut deadline) = (false, deadline);
         loop {
             if let Some(body) = self.ready.pop_front() {
                 return Ok(Some(body));
@@ -73,9 +95,34 @@ impl Channel {
             }
             self.wire.wait_to_read(deadline)?;
             self.take_in()?;
+            // Somebody who has begun a message does not take for ever to end it.
+            if self.ready.is_empty() && !begun {
+                (begun, deadline) = (true, deadline.or_after(MESSAGE_PATIENCE));
+            }
             // Alerts and key updates: small, and a side that takes none of them is gone anyway.
             self.give_out()?;
         }
+    }
+
+    /// The next message of a transfer, which may take long as long as it goes on: see `Flow`.
+    pub fn receive_of(&mut self, flow: &Flow) -> Result<Vec<u8>> {
+        loop {
+            if let Some(body) = self.ready.pop_front() {
+                return Ok(body);
+            }
+            if self.ended {
+                return Err(Error::peer("it ended the session too early"));
+            }
+            self.wire.wait_to_read(Deadline::after(FILE_SILENCE))?;
+            self.take_in()?;
+            self.give_out()?;
+            flow.check(self.came)?;
+        }
+    }
+
+    /// The flow of what comes from now on.
+    pub fn flow(&self, slowest: u64) -> Flow {
+        Flow { begun: Instant::now(), from: self.came, slowest }
     }
 
     /// The next message, which has to come.
@@ -126,7 +173,7 @@ impl Channel {
                 // Without a goodbye inside of TLS somebody has cut the line.
                 return Err(Error::peer("the connection broke off"));
             }
-            Ok(_) => {}
+            Ok(count) => self.came += count as u64,
             Err(cause) if is_not_yet(&cause) => return Ok(()),
             Err(cause) => return Err(Error::device("read from the connection", cause)),
         }

@@ -9,6 +9,7 @@ use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
 use crate::net::public_rows::PublicRows;
 use crate::net::sealed::Sealed;
+use crate::net::shelf::Shelves;
 use crate::store::database::{Database, Ticket};
 use crate::store::peer_book::PeerBook;
 use std::net::UdpSocket;
@@ -40,7 +41,9 @@ pub struct Context {
     pub monitor: Monitor,
     /// Peers to which a database is being sent: one sending each.
     pub sending: Seats<PeerNumber>,
-    /// The public rows, made once for each state of the database.
+    /// Sealed: the rows as they are given to others.
+    pub shelves: Shelves,
+    /// Classic: the public rows, made once for each state of the database.
     pub public: PublicRows,
     /// Threads of sessions and deliveries.
     pub crew: Crew,

@@ -38,6 +38,15 @@ pub enum Notice {
         /// What became of it at each peer, by number.
         outcomes: Vec<(PeerNumber, Outcome)>,
     },
+    /// A long sending goes on.
+    Sending {
+        /// To whom.
+        peer: PeerNumber,
+        /// Bytes of rows that were sent.
+        done: u64,
+        /// Bytes of rows in all.
+        all: u64,
+    },
     /// Our own disk fails, or is well again.
     Disk(Disk),
 }

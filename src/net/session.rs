@@ -4,12 +4,13 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::gate::Visitor;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{MAX_MESSAGES, TEXT_CLOSE, TEXT_SILENCE};
-use crate::model::message::{Listening, Talking};
+use crate::model::limits::{MAX_MESSAGES, SLOWEST_COPY, TEXT_CLOSE, TEXT_SILENCE};
+use crate::model::message::{Fetching, Listening, Talking};
 use crate::model::noise::Purpose;
 use crate::net::channel::Channel;
 use crate::net::context::Context;
 use crate::net::notice::Notice;
+use crate::net::sync::{self, Meter};
 
 /// Runs the session until the visitor ends it, breaks a limit, or the node stops.
 pub fn run(
@@ -20,11 +21,19 @@ pub fn run(
 ) -> Result<()> {
     match (visitor, purpose) {
         (Visitor::Member(peer), Purpose::Talk) => hear(context, peer, channel),
-        (Visitor::Member(_), Purpose::Sync) => Ok(()),
-        (Visitor::Reader, Purpose::Refresh) => Ok(()),
+        (Visitor::Member(peer), Purpose::Sync) => sync::take(context, peer, channel),
+        (Visitor::Reader, Purpose::Refresh) => give_copy(context, channel),
         // The gate lets in nobody with another purpose.
         _ => Err(Error::peer("it asks for what is not for it")),
     }
+}
+
+/// Gives a reader its copy.
+fn give_copy(context: &Context, channel: &mut Channel) -> Result<()> {
+    let Fetching::Fetch = Fetching::decode(&channel.expect(Deadline::after(TEXT_CLOSE))?)?;
+    let shelf = context.shelves.public(&context.database);
+    sync::serve(channel, &shelf, SLOWEST_COPY, &mut Meter::silent())?;
+    channel.finish(TEXT_CLOSE)
 }
 
 /// Shows what a peer says, and tells it that it was shown.

@@ -81,6 +81,7 @@ impl Node {
             replies: Default::default(),
             monitor: Default::default(),
             sending: Seats::new(MAX_PEERS, 1),
+            shelves: Default::default(),
             public: Default::default(),
             crew: Default::default(),
             orders,

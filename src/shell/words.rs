@@ -129,6 +129,9 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
         Notice::Alarm { peer, text } => (alarm(&peer_name(book, *peer), text), true),
         Notice::Received { peer, tally } => (received(&peer_name(book, *peer), tally), false),
         Notice::Delivered { what, outcomes } => (delivered(book, what, outcomes), false),
+        Notice::Sending { peer, done, all } => {
+            (sending(&peer_name(book, *peer), *done, *all), false)
+        }
         Notice::Disk(Disk::Failing(why)) => (
             format!(
                 "WARNING: the disk cannot be written: {}\n  -> Make room or change the card. The node goes on, tries again, and keeps all in memory.",
@@ -143,6 +146,15 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
             ("The disk can be written again; everything is saved.".into(), false)
         }
     }
+}
+
+/// How far a long sending has come.
+fn sending(to: &str, done: u64, all: u64) -> String {
+    format!("Sending to {to}: {} of {} MB, {} % …", done >> 20, all >> 20, percent(done, all))
+}
+
+fn percent(done: u64, all: u64) -> u64 {
+    done.saturating_mul(100).checked_div(all).unwrap_or(100)
 }
 
 fn alarm(from: &str, text: &str) -> String {

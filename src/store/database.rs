@@ -283,7 +283,7 @@ impl Database {
                 .into_iter()
                 .flat_map(|section| edited.rows(section).iter().map(move |row| (section, row)))
             {
-                count += usize::from(records.load_edited(section, row) == Merged::New);
+                count += usize::from(records.take(section, row.clone()) == Merged::New);
             }
             // What is not understood stands only in the file: what was corrected there is gone. But not if
             // people are missing too: then the file was cut off, and nothing of it was meant.

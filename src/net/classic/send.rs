@@ -4,8 +4,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::classic::datagram::{ALARM_PREFIX, Purpose};
 use crate::model::limits::{
-    FILE_CLOSE, FILE_GRACE, FILE_SILENCE, KNOCK_PATIENCE, SEND_PIECE, SLOWEST_COPY, SLOWEST_FILE,
-    TEXT_CLOSE, TURN_PAUSE,
+    FILE_CLOSE, FILE_GRACE, FILE_SILENCE, SEND_PIECE, SLOWEST_COPY, SLOWEST_FILE, TEXT_CLOSE,
 };
 use crate::model::row::Row;
 use crate::model::writer::{write_people, write_public};
@@ -17,17 +16,8 @@ use crate::store::peer_book::Peer;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-/// Sends all rows of people to `peer`, unless an earlier sending to it still goes on.
+/// Sends all rows of people to `peer`.
 pub fn database(context: &Context, peer: &Peer, people: &[Row]) -> Outcome {
-    let deadline = Deadline::after(KNOCK_PATIENCE);
-    let _seat = loop {
-        match context.sending.take(&peer.number) {
-            Some(seat) => break seat,
-            None if deadline.left().is_none() => return Outcome::Busy,
-            None if context.stop.wait(TURN_PAUSE) => return Outcome::Stopped,
-            None => {}
-        }
-    };
     match dial(context, peer, Purpose::File) {
         Ok(wire) => {
             close(send_file(wire, SLOWEST_FILE, |out| write_people(people, out)), FILE_CLOSE)

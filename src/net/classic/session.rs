@@ -6,15 +6,14 @@ use crate::model::classic::datagram::{ALARM_PREFIX, Purpose};
 use crate::model::classic::text_session::{Said, TextSession};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
-    ALARM_HOLD, BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, MERGE_BATCH, SLOWEST_FILE, STORE_WAIT,
-    TEXT_SILENCE, UNTERMINATED_FILE,
+    ALARM_HOLD, BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, SLOWEST_FILE, TEXT_SILENCE,
+    UNTERMINATED_FILE,
 };
 use crate::model::reader::{Item, Origin, Reader};
-use crate::model::records::{Merged, contested};
-use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::net::context::{Context, Order};
-use crate::net::notice::{Notice, Tally};
+use crate::net::context::Context;
+use crate::net::merger::Merger;
+use crate::net::notice::Notice;
 use crate::net::wire::Wire;
 use std::time::Instant;
 
@@ -94,13 +93,13 @@ fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
     // If this process is killed before all is stored, the peer sees a broken connection.
     wire.break_off_at_end(true);
     let mut start = Vec::new();
-    let mut merger = Merger { context, batch: Vec::new(), tally: Tally::default(), ticket: None };
+    let mut merger = Merger::new(context, peer);
     let mut reader = Reader::new(Origin::Peer);
     let read = read_file(&mut wire, |bytes| {
         let missing = BEGINNING.saturating_sub(start.len());
         start.extend(bytes.iter().take(missing));
         if is_database(&start)? {
-            reader.feed(bytes, &mut |item| merger.take(item));
+            reader.feed(bytes, &mut |item| take(&mut merger, item));
         }
         Ok(())
     });
@@ -113,17 +112,19 @@ fn receive(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
     }
     // A connection that broke, or a long file without an end, may have cut the last row in two.
     let whole = read.as_ref().is_ok_and(|bytes| *bytes <= UNTERMINATED_FILE);
-    merger.tally.broken = reader.finish(whole, &mut |item| merger.take(item)) || read.is_err();
-    merger.merge();
-    let (tally, ticket) = (merger.tally, merger.ticket);
-    report(context, peer, tally);
-    let saved = match ticket {
-        Some(ticket) => context.database.wait_saved(ticket, STORE_WAIT, &context.stop),
-        None => Ok(()),
-    };
+    let broken = reader.finish(whole, &mut |item| take(&mut merger, item)) || read.is_err();
+    let (tally, saved) = merger.finish(broken);
     // Only if all of it is safe here, the peer may believe so.
     wire.break_off_at_end(saved.is_err() || tally.refused > 0 || read.is_err());
     saved.and(read.map(|_| ()))
+}
+
+/// Only people travel in the classic dialect.
+fn take(merger: &mut Merger<'_>, item: Item) {
+    match item {
+        Item::Row(Section::People, row) => merger.take(Section::People, row),
+        Item::Row(..) | Item::Kept(_) => merger.note_strange(1),
+    }
 }
 
 /// How a database file begins. Anything else came to the wrong door.
@@ -162,62 +163,5 @@ fn read_file(wire: &mut Wire, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Res
         if lasted > FILE_GRACE && bytes / lasted.as_secs().max(1) < SLOWEST_FILE {
             return Err(Error::peer("it sends too slowly"));
         }
-    }
-}
-
-fn report(context: &Context, peer: PeerNumber, mut tally: Tally) {
-    if tally.strange > 0 || tally.refused > 0 || tally.broken {
-        if let Some(hushed) = context.monitor.trouble(peer) {
-            log::warn!("the database of peer {peer}: {tally:?}; {hushed} such before");
-        }
-    }
-    if tally.new > 0 {
-        context.order(Order::Applied(peer));
-        let people = context.database.with(|records| records.people());
-        tally.contested = contested(&people).len();
-    }
-    if tally.new > 0 || tally.refused > 0 {
-        context.notices.tell(Notice::Received { peer, tally });
-    }
-}
-
-/// Puts rows into the database in batches, so that the lock is never held for long.
-struct Merger<'a> {
-    context: &'a Context,
-    batch: Vec<Row>,
-    tally: Tally,
-    ticket: Option<crate::store::database::Ticket>,
-}
-
-impl Merger<'_> {
-    fn take(&mut self, item: Item) {
-        match item {
-            Item::Row(Section::People, row) => {
-                self.batch.push(row);
-                if self.batch.len() >= MERGE_BATCH {
-                    self.merge();
-                }
-            }
-            // Only people travel in the classic dialect.
-            Item::Row(..) | Item::Kept(_) => self.tally.strange += 1,
-        }
-    }
-
-    fn merge(&mut self) {
-        let (batch, tally) = (std::mem::take(&mut self.batch), &mut self.tally);
-        tally.rows += batch.len();
-        let ((), ticket) = self.context.database.change(|records| {
-            let before = tally.new;
-            for row in batch {
-                match records.merge(row) {
-                    Merged::New => tally.new += 1,
-                    Merged::Known => tally.known += 1,
-                    Merged::Replaced => tally.replaced += 1,
-                    Merged::Full => tally.refused += 1,
-                }
-            }
-            (tally.new > before, ())
-        });
-        self.ticket = Some(ticket);
     }
 }

@@ -1,0 +1,119 @@
+//! The rows of this node as they are given to others, made once for each state of the database and shared by
+//! all sessions: all of them for members, the public ones for readers.
+
+use crate::base::threads::lock;
+use crate::model::offer::Offer;
+use crate::model::public::public;
+use crate::model::reconcile::Index;
+use crate::model::records::Records;
+use crate::model::row::Row;
+use crate::model::section::Section;
+use crate::store::database::{Database, Ticket};
+use indexmap::IndexSet;
+use std::sync::{Arc, Mutex};
+
+/// Rows, their index, and what is offered of them.
+#[derive(Debug)]
+pub struct Shelf {
+    /// The rows; the index knows each by its place here.
+    pub rows: Vec<(Section, Row)>,
+    /// Their hashes.
+    pub index: Index,
+    /// What others compare with.
+    pub offer: Offer,
+    /// What is not wanted from others: the rows, and those that were replaced here. `None`: only the rows.
+    known: Option<Index>,
+    /// The state of the database.
+    pub state: Ticket,
+}
+
+impl Shelf {
+    fn new(rows: Vec<(Section, Row)>, replaced: &[Row], state: Ticket) -> Self {
+        let lines = || rows.iter().map(|(section, row)| (*section, row.line()));
+        let index = Index::new(lines());
+        let known = (!replaced.is_empty()).then(|| {
+            Index::new(lines().chain(replaced.iter().map(|row| (Section::People, row.line()))))
+        });
+        let offer = index.offer();
+        Self { rows, index, offer, known, state }
+    }
+
+    /// What is not wanted from others.
+    pub fn known(&self) -> &Index {
+        self.known.as_ref().unwrap_or(&self.index)
+    }
+}
+
+/// Sections whose rows travel between members.
+const TRAVELLING: [Section; 3] = [Section::People, Section::Vaccinations, Section::Camps];
+
+/// The shelves of the last state that somebody asked for.
+#[derive(Debug, Default)]
+pub struct Shelves {
+    full: Mutex<Option<Arc<Shelf>>>,
+    public: Mutex<Option<Arc<Shelf>>>,
+}
+
+impl Shelves {
+    /// All rows that travel, as they are now.
+    pub fn full(&self, database: &Database) -> Arc<Shelf> {
+        newest(&self.full, database, |state| {
+            let (rows, replaced) = database.with(|records| {
+                let rows = TRAVELLING.into_iter().flat_map(|section| {
+                    records.rows(section).iter().map(move |row| (section, row.clone()))
+                });
+                let replaced = records.rows(Section::Replaced).iter().cloned();
+                (rows.collect(), replaced.collect::<Vec<_>>())
+            });
+            Shelf::new(rows, &replaced, state)
+        })
+    }
+
+    /// The public rows, as they are now; equal ones once.
+    pub fn public(&self, database: &Database) -> Arc<Shelf> {
+        newest(&self.public, database, |state| {
+            let people = database.with(Records::people);
+            let rows: IndexSet<_> = people.iter().map(public).collect();
+            let rows = rows.into_iter().map(|row| (Section::People, row));
+            Shelf::new(rows.collect(), &[], state)
+        })
+    }
+}
+
+fn newest(
+    shelf: &Mutex<Option<Arc<Shelf>>>,
+    database: &Database,
+    make: impl FnOnce(Ticket) -> Shelf,
+) -> Arc<Shelf> {
+    // Held while it is made, so that many who ask at once do not each make it.
+    let mut shelf = lock(shelf);
+    // Asked before the rows are taken: a change in between makes the shelf older than it is, never newer.
+    let state = database.now();
+    if let Some(made) = shelf.as_ref().filter(|made| made.state == state) {
+        return Arc::clone(made);
+    }
+    let made = Arc::new(make(state));
+    *shelf = Some(Arc::clone(&made));
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_that_was_replaced_here_is_not_wanted_from_others_and_not_given() {
+        let (old, new) =
+            (Row::new(&["Ana", "", "", "missing", "7"]), Row::new(&["Ana", "", "", "found", "7"]));
+        let shelf = |rows: &[&Row], replaced: &[Row]| {
+            let rows = rows.iter().map(|row| (Section::People, (*row).clone())).collect();
+            Shelf::new(rows, replaced, Ticket::default())
+        };
+        let (settled, stale) = (shelf(&[&new], &[old.clone()]), shelf(&[&old], &[]));
+        let wants = settled.known().want(&stale.offer);
+        let shown: usize =
+            wants.flat_map(|want| want.buckets).map(|wanted| wanted.shown.len()).sum();
+        assert_eq!(shown, 2, "it shows that it knows both");
+        assert_eq!(settled.offer.rows, 1, "and offers one");
+    }
+}

@@ -1,0 +1,197 @@
+//! Brings a peer up to date, or is brought up to date by it. What both have does not travel; a transfer that
+//! broke off goes on where it stopped, since what came is merged as it comes.
+
+use crate::base::clock::Deadline;
+use crate::base::error::{Error, Result};
+use crate::model::ids::PeerNumber;
+use crate::model::limits::{
+    COMPARE_PATIENCE, FILE_CLOSE, FILE_SILENCE, PROGRESS_EVERY, ROWS_PIECE, SLOWEST_FILE,
+    TEXT_CLOSE,
+};
+use crate::model::message::{Giving, Refusal, Stored, Taking};
+use crate::model::noise::Purpose;
+use crate::model::offer::Offer;
+use crate::model::parcel::{View, pieces, unpack};
+use crate::model::reconcile::{Asked, Ceiling};
+use crate::model::squeeze::{Pace, Squeezer, unsqueeze};
+use crate::net::channel::Channel;
+use crate::net::context::Context;
+use crate::net::dial::dial;
+use crate::net::merger::Merger;
+use crate::net::notice::{Notice, Outcome, Tally};
+use crate::net::sealed::Sealed;
+use crate::net::shelf::Shelf;
+use crate::store::peer_book::Peer;
+use std::time::{Duration, Instant};
+
+/// Brings `peer` up to what is on the shelf.
+pub fn give(context: &Context, sealed: &Sealed, peer: &Peer, shelf: &Shelf) -> Outcome {
+    let done = dial(context, sealed, peer, Purpose::Sync).and_then(|mut channel| {
+        let mut progress = Meter::new(|done, all| {
+            context.notices.tell(Notice::Sending { peer: peer.number, done, all });
+        });
+        serve(&mut channel, shelf, SLOWEST_FILE, &mut progress)?;
+        let answer = channel.expect(Deadline::after(FILE_CLOSE))?;
+        match Taking::decode(&answer)? {
+            Taking::Stored(stored) => {
+                log::info!("peer {}: {stored:?}", peer.number);
+                channel.finish(TEXT_CLOSE)
+            }
+            Taking::Refused(why) => Err(refused(why)),
+            Taking::Want(_) => Err(Error::peer("it asks when it should be done")),
+        }
+    });
+    done.map_or_else(Outcome::from, |()| Outcome::Delivered)
+}
+
+/// Offers what is on the shelf and sends what is wanted of it, to a side that reads at least `slowest` bytes a
+/// second.
+pub fn serve(
+    channel: &mut Channel,
+    shelf: &Shelf,
+    slowest: u64,
+    progress: &mut Meter<'_>,
+) -> Result<()> {
+    channel.send(&Giving::Offer(shelf.offer.clone()).encode(), FILE_SILENCE)?;
+    let mut asked = Asked::new(&shelf.index, &shelf.offer);
+    let flow = channel.flow(0);
+    let mut first = Some(Deadline::after(COMPARE_PATIENCE));
+    let places = loop {
+        let body = match first.take() {
+            // The other side compares before it says the first word.
+            Some(deadline) => channel.expect(deadline)?,
+            None => channel.receive_of(&flow)?,
+        };
+        match Taking::decode(&body)? {
+            Taking::Want(want) => {
+                if let Some(places) = asked.take(&want)? {
+                    break places;
+                }
+            }
+            Taking::Refused(why) => return Err(refused(why)),
+            Taking::Stored(_) => return Err(Error::peer("it stored what was not sent")),
+        }
+    };
+    send_rows(channel, shelf, &places, slowest, progress)?;
+    channel.send(&Giving::End.encode(), FILE_SILENCE)
+}
+
+fn send_rows(
+    channel: &mut Channel,
+    shelf: &Shelf,
+    places: &[u32],
+    slowest: u64,
+    progress: &mut Meter<'_>,
+) -> Result<()> {
+    let rows = places.iter().filter_map(|place| shelf.rows.get(*place as usize));
+    let all: u64 = rows.clone().map(|(_, row)| row.line().len() as u64).sum();
+    let rows = rows.map(|(section, row)| (*section, row.line()));
+    let (mut squeezer, mut pace, mut done) = (Squeezer::new(), Pace::default(), 0);
+    let begun = Instant::now();
+    for piece in pieces(rows, ROWS_PIECE) {
+        let started = Instant::now();
+        let squeezed = squeezer.squeeze(&piece, pace.effort());
+        let squeezing = started.elapsed();
+        done += piece.len() as u64;
+        channel.send(&Giving::Rows(squeezed).encode(), FILE_SILENCE)?;
+        pace.sent(squeezing, started.elapsed().saturating_sub(squeezing));
+        let lasted = begun.elapsed().as_secs();
+        if Duration::from_secs(lasted) > crate::model::limits::FILE_GRACE && done / lasted < slowest
+        {
+            return Err(Error::peer("it reads too slowly"));
+        }
+        progress.note(done.min(all), all);
+    }
+    Ok(())
+}
+
+/// Takes what a peer gives.
+pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+    let offer = match Giving::decode(&channel.expect(Deadline::after(COMPARE_PATIENCE))?)? {
+        Giving::Offer(offer) => offer,
+        _ => return Err(Error::peer("it gives without an offer")),
+    };
+    let shelf = context.shelves.full(&context.database);
+    for want in shelf.known().want(&offer) {
+        channel.send(&Taking::Want(want).encode(), FILE_SILENCE)?;
+    }
+    drop(shelf);
+    let mut merger = Merger::new(context, peer);
+    let came = rows(channel, &offer, &mut merger);
+    let (tally, saved) = merger.finish(came.is_err());
+    came?;
+    // Only if all of it is safe here, the peer may believe so.
+    let answer = match saved {
+        Ok(()) if tally.refused == 0 => Taking::Stored(stored(&tally)),
+        Ok(()) => Taking::Refused(Refusal::Full),
+        Err(Error::Stopped) => Taking::Refused(Refusal::Stopping),
+        Err(_) => Taking::Refused(Refusal::Disk),
+    };
+    channel.send(&answer.encode(), TEXT_CLOSE)?;
+    channel.finish(TEXT_CLOSE)
+}
+
+fn rows(channel: &mut Channel, offer: &Offer, merger: &mut Merger<'_>) -> Result<()> {
+    let (flow, mut ceiling) = (channel.flow(SLOWEST_FILE), Ceiling::new(offer));
+    loop {
+        match Giving::decode(&channel.receive_of(&flow)?)? {
+            Giving::Rows(squeezed) => {
+                let piece = unsqueeze(&squeezed)?;
+                let mut keep = |section, row| merger.take(section, row);
+                let found = unpack(&piece, View::Full, &mut keep)?;
+                merger.note_strange(found.strange as usize);
+                ceiling.take(u64::from(found.taken) + u64::from(found.strange), found.bytes)?;
+            }
+            Giving::End => return Ok(()),
+            Giving::Refused(why) => return Err(refused(why)),
+            Giving::Offer(_) => return Err(Error::peer("it offers twice")),
+        }
+    }
+}
+
+fn stored(tally: &Tally) -> Stored {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Stored {
+        new: count(tally.new),
+        known: count(tally.known),
+        replaced: count(tally.replaced),
+        strange: count(tally.strange),
+        full: count(tally.refused),
+    }
+}
+
+/// Why the other side does not go on, as an error.
+pub fn refused(why: Refusal) -> Error {
+    Error::peer(match why {
+        Refusal::Busy => "it has no time for it now",
+        Refusal::Full => "it has no room for all of it",
+        Refusal::Disk => "its disk cannot be written",
+        Refusal::Stopping => "it is being ended",
+    })
+}
+
+/// Shows how far something long has come.
+pub struct Meter<'a> {
+    tell: Box<dyn FnMut(u64, u64) + 'a>,
+    told: Instant,
+}
+
+impl<'a> Meter<'a> {
+    /// A meter that tells how many of how many bytes are done.
+    pub fn new(tell: impl FnMut(u64, u64) + 'a) -> Self {
+        Self { tell: Box::new(tell), told: Instant::now() }
+    }
+
+    /// A meter that nobody reads.
+    pub fn silent() -> Self {
+        Self::new(|_, _| {})
+    }
+
+    /// So much is done.
+    pub fn note(&mut self, done: u64, all: u64) {
+        if self.told.elapsed() >= PROGRESS_EVERY {
+            self.told = Instant::now();
+            (self.tell)(done, all);
+        }
+    }
+}
