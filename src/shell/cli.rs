@@ -6,7 +6,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::secret::Token;
 use crate::shell::node::Node;
 use crate::shell::screen::{LogLines, Printer, Screen};
-use crate::shell::{tier2, words};
+use crate::shell::{ask, identity, membership, setup, tier2, words};
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
 use crate::store::token_file;
@@ -31,6 +31,10 @@ enum Command {
     Tier1(Tier1),
     /// Start a tier-2 node: a read-only copy without the sensitive data
     Tier2(Tier2),
+    /// Set up a node, or a whole network on this machine to try it out
+    Setup(setup::Options),
+    /// Show fingerprints of keys, to compare them by voice
+    Fingerprint(membership::Fingerprint),
     /// Work on peers files
     #[command(subcommand)]
     Peers(Peers),
@@ -49,6 +53,9 @@ struct Tier1 {
     /// The folder for DATABASEN.txt; made where it is missing
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
+    /// The file whose first line is the passphrase of the identity, if it has one; else it is asked for
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +70,10 @@ struct Tier2 {
 
 #[derive(Debug, Subcommand)]
 enum Peers {
+    /// Take nodes into a network by their cards
+    Add(membership::Add),
+    /// Make the peers file for readers, without secrets of tier 1
+    Tier2(membership::Tier2),
     /// Turn the original's token.txt into a peers file
     Import(Import),
 }
@@ -87,11 +98,21 @@ const DESCRIPTORS: u64 = 4096;
 
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if !matches!(command, Command::Tier1(_) | Command::Tier2(_)) {
+        log_to(None);
+    }
+    let done = match command {
         Command::Tier1(options) => tier1(&options),
         Command::Tier2(options) => tier2(&options),
+        Command::Setup(options) => setup::run(&options),
+        Command::Fingerprint(options) => membership::fingerprint(&options),
+        Command::Peers(Peers::Add(options)) => membership::add(&options),
+        Command::Peers(Peers::Tier2(options)) => membership::tier2(&options),
         Command::Peers(Peers::Import(options)) => import(&options),
-        Command::Token => print_line(&Token::random(&mut rand::rng()).expose()[..]),
+        Command::Token => {
+            ask::say(&String::from_utf8_lossy(Token::random(&mut rand::rng()).expose()))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -106,8 +127,13 @@ fn tier1(options: &Tier1) -> Result<()> {
     let book = PeerBook::read_tier1(&options.peers)?;
     let number = PeerNumber::try_from(options.number)?;
     let folder = DataFolder::open(&options.data)?;
+    // Before the screen begins: it may ask for a passphrase.
+    let passphrase = options.passphrase_file.as_deref();
+    let identity = identity::of_node(&book, &options.peers, number, &folder, passphrase)?;
     let (screen, printer, stop) = begin()?;
-    let node = match Node::start(book, &options.peers, number, &folder, None, &screen, &stop) {
+    folder.tighten();
+    let started = Node::start(book, &options.peers, number, identity, &folder, &screen, &stop);
+    let node = match started {
         Ok(node) => node,
         Err(error) => {
             printer.end();
@@ -130,6 +156,7 @@ fn tier2(options: &Tier2) -> Result<()> {
     let book = PeerBook::read_tier2(&options.peers)?;
     let folder = DataFolder::open(&options.data)?;
     let (screen, printer, stop) = begin()?;
+    folder.tighten();
     let done = tier2::run(&book, &folder, &screen, &stop);
     if done.is_ok() {
         screen.say(words::GOODBYE);
@@ -147,22 +174,15 @@ fn import(options: &Import) -> Result<()> {
     }
     match &options.out {
         Some(path) => write(path, book.to_json(true)).map(|_| ()),
-        None => print_line(book.to_json(true).trim_end().as_bytes()),
+        None => ask::say(book.to_json(true).trim_end()),
     }
-}
-
-fn print_line(bytes: &[u8]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    let written =
-        out.write_all(bytes).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    written.map_err(|cause| Error::device("write to standard output", cause))
 }
 
 /// What both tiers begin with: the screen, logging, signals, limits.
 fn begin() -> Result<(Screen, Printer, Stop)> {
     let stop = Stop::default();
     let (screen, printer) = Screen::start(&stop)?;
-    log_to(&screen);
+    log_to(Some(&screen));
     raise_descriptors();
     let on_signal = stop.clone();
     ctrlc::set_handler(move || on_signal.set())
@@ -172,7 +192,7 @@ fn begin() -> Result<(Screen, Printer, Stop)> {
 
 /// Logs to stderr; through the screen when both are the same terminal. Times are since the start: the wall
 /// clock of a Pi means nothing.
-fn log_to(screen: &Screen) {
+fn log_to(screen: Option<&Screen>) {
     let begun = Instant::now();
     let environment = env_logger::Env::default().default_filter_or("warn");
     let mut logger = env_logger::Builder::from_env(environment);
@@ -181,7 +201,8 @@ fn log_to(screen: &Screen) {
         let text = crate::model::shown::shown(&record.args().to_string()).into_owned();
         writeln!(out, "[{seconds:9.3} {:5} {}] {text}", record.level(), record.target())
     });
-    if screen.is_interactive() && std::io::stderr().is_terminal() {
+    let screen = screen.filter(|screen| screen.is_interactive());
+    if let (Some(screen), true) = (screen, std::io::stderr().is_terminal()) {
         logger.target(env_logger::Target::Pipe(Box::new(LogLines(screen.clone()))));
     }
     if logger.try_init().is_err() {

@@ -13,6 +13,7 @@ use crate::net::context::{Context, Order};
 use crate::net::knock;
 use crate::net::notice::{Notice, Notices};
 use crate::net::sealed::Sealed;
+use crate::shell::identity::no_peer;
 use crate::shell::menu;
 use crate::shell::screen::Screen;
 use crate::shell::words;
@@ -44,18 +45,12 @@ impl Node {
         book: PeerBook,
         peers_file: &Path,
         me: PeerNumber,
+        identity: Option<Identity>,
         folder: &DataFolder,
-        identity: Option<&Identity>,
         screen: &Screen,
         stop: &Stop,
     ) -> Result<Self> {
-        let own = book.peer(me).ok_or_else(|| {
-            Error::input(
-                peers_file.display().to_string(),
-                format!("there is no peer {me}"),
-                "give --number one of the numbers in the file",
-            )
-        })?;
+        let own = book.peer(me).ok_or_else(|| no_peer(peers_file, me))?;
         let file = format!("DATABASE{me}.txt");
         let socket = bind(own.address)?;
         let (database, loaded) = Database::open(&folder.file(&file))?;
@@ -66,7 +61,7 @@ impl Node {
         screen.say(words::loaded(&file, &loaded));
         let (orders, queue) = sync_channel(BROADCAST_QUEUE);
         let sealed = match identity {
-            Some(identity) => Some(Arc::new(Sealed::new(&book, me, identity)?)),
+            Some(identity) => Some(Arc::new(Sealed::new(&book, me, &identity)?)),
             None => None,
         };
         let context = Arc::new(Context {

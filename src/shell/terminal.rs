@@ -29,6 +29,22 @@ impl Drop for KeyByKey {
     }
 }
 
+/// As `KeyByKey`, and Ctrl-C is a key too: a process that it killed here would leave a terminal that shows nothing.
+pub struct Hidden {
+    _keys: KeyByKey,
+}
+
+impl Hidden {
+    /// Sets the mode on standard input. What was typed ahead, and was shown, is not taken.
+    pub fn begin() -> io::Result<Self> {
+        let keys = KeyByKey::begin()?;
+        let mut mode = tcgetattr(io::stdin())?;
+        mode.local_modes.remove(LocalModes::ISIG);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &mode)?;
+        Ok(Self { _keys: keys })
+    }
+}
+
 /// Columns and rows of the terminal on standard output; 80 by 24 if it does not say.
 pub fn size() -> (usize, usize) {
     match tcgetwinsize(io::stdout()) {

@@ -27,7 +27,7 @@ impl DataFolder {
     /// Opens the folder, and makes it (0700) where it is missing.
     pub fn open(path: &Path) -> Result<Self> {
         let wrong = |cause| Error::device(format!("open data folder {}", path.display()), cause);
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(wrong)?;
+        make_folder(path)?;
         let lock = OpenOptions::new()
             .write(true)
             .create(true)
@@ -76,6 +76,12 @@ pub fn is_ours(name: &OsStr) -> bool {
         || ["identity", "peers", "DATABASE", "T2DATABASE"]
             .iter()
             .any(|begin| name.starts_with(begin))
+}
+
+/// Makes a folder (0700), and those above it, where they are missing.
+pub fn make_folder(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|cause| Error::device(format!("make folder {}", path.display()), cause))
 }
 
 /// What tells that a file is still the one last seen: its inode, length and time of change.

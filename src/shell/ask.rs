@@ -1,0 +1,110 @@
+//! Lines and questions of the commands that have no screen: set-up, peers, wipe.
+
+use crate::base::error::{Error, Result};
+use crate::model::limits::{MAX_PASSPHRASE, MAX_TYPED};
+use crate::model::passphrase::Passphrase;
+use crate::shell::editor::Key;
+use crate::shell::keys::{Decoder, Pressed};
+use crate::shell::setup_words;
+use crate::shell::terminal::Hidden;
+use crate::store::files;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Writes a text and a line break to standard output.
+pub fn say(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    written.map_err(|cause| Error::device("write to standard output", cause))
+}
+
+/// Whether the person types exactly `word`. Without a terminal nobody can be asked: an error.
+pub fn confirms(question: &str, word: &str) -> Result<bool> {
+    let input = io::stdin();
+    if !input.is_terminal() {
+        return Err(Error::input(
+            "confirmation",
+            "there is no terminal to ask on",
+            "run it in a terminal, or with --yes if you are sure",
+        ));
+    }
+    prompt(question);
+    let mut line = String::new();
+    let read = input.lock().take(MAX_TYPED as u64).read_line(&mut line);
+    read.map_err(|cause| Error::device("read from the terminal", cause))?;
+    Ok(line.trim() == word)
+}
+
+/// The passphrase in a file: its first line.
+pub fn passphrase_in(path: &Path) -> Result<Passphrase> {
+    let text = Zeroizing::new(files::read_text(path, MAX_PASSPHRASE as u64 + 2)?);
+    Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()).try_into()
+}
+
+/// A new passphrase, asked for twice on the terminal.
+pub fn new_passphrase() -> Result<Passphrase> {
+    let first = Passphrase::try_from(hidden(setup_words::NEW_PASSPHRASE)?)?;
+    let again = hidden(setup_words::PASSPHRASE_AGAIN)?;
+    match Passphrase::try_from(again) {
+        Ok(again) if again.matches(&first) => Ok(first),
+        _ => Err(Error::input("passphrase", "the two are not the same", "start again")),
+    }
+}
+
+/// The passphrase of an identity, asked for on the terminal.
+pub fn passphrase() -> Result<Passphrase> {
+    hidden(setup_words::PASSPHRASE)?.try_into()
+}
+
+fn prompt(text: &str) {
+    // To stderr, so that it is seen when the output goes to a file. If stderr is gone nobody reads it.
+    let _ = write!(io::stderr(), "{text}").and_then(|()| io::stderr().flush());
+}
+
+/// A line that is not shown while it is typed.
+fn hidden(question: &str) -> Result<Zeroizing<String>> {
+    let not_given = |why: &str| {
+        Error::input("passphrase", why, "type it on a terminal, or give --passphrase-file FILE")
+    };
+    if !io::stdin().is_terminal() {
+        return Err(not_given("there is no terminal to ask on"));
+    }
+    let wrong = |cause| Error::device("read from the terminal", cause);
+    let mode = Hidden::begin().map_err(wrong)?;
+    prompt(question);
+    // All of its room from the start: what grows leaves a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_PASSPHRASE + 8));
+    let mut decoder = Decoder::default();
+    let line = loop {
+        let mut byte = [0];
+        let count = rustix::io::read(io::stdin(), &mut byte);
+        match count {
+            Ok(0) => break Err(not_given("the input ended")),
+            Ok(_) if byte == [CTRL_C] => break Err(not_given("it was not given")),
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
+            Err(cause) => break Err(wrong(cause.into())),
+        }
+        match decoder.feed(&byte).first() {
+            Some(Pressed::Enter) => break Ok(()),
+            Some(Pressed::EndOfInput) if text.is_empty() => {
+                break Err(not_given("the input ended"));
+            }
+            Some(Pressed::Key(Key::Letter(letter))) if text.len() <= MAX_PASSPHRASE => {
+                text.push(*letter);
+            }
+            Some(Pressed::Key(Key::Backspace)) => {
+                text.pop();
+            }
+            Some(Pressed::Key(Key::Clear)) => text.clear(),
+            _ => {}
+        }
+    };
+    drop(mode);
+    prompt("\n");
+    line.map(|()| text)
+}
+
+/// What the key Ctrl-C sends where it is no signal.
+const CTRL_C: u8 = 0x03;

@@ -1,0 +1,112 @@
+//! `reunite setup`: makes the identity of a node and its card.
+
+use crate::base::error::{Error, Result};
+use crate::model::identity::Identity;
+use crate::model::ids::PeerNumber;
+use crate::shell::{ask, identity, setup_local, setup_words};
+use crate::store::files::{self, DataFolder};
+use crate::store::identity_file::{FILE, IdentityFile};
+use crate::store::peer_book::Peer;
+use crate::store::peers_file::card;
+use clap::Args;
+use std::path::PathBuf;
+
+/// The options of `reunite setup`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Make a whole network of N nodes on this machine, to try it out
+    #[arg(long, value_name = "N", requires = "out", conflicts_with_all = ["number", "organisation", "address", "data", "passphrase", "passphrase_file"])]
+    local: Option<u64>,
+    /// Make also M readers (tier-2 nodes)
+    #[arg(long, value_name = "M", requires = "local", default_value_t = 0)]
+    tier2: u64,
+    /// The folder for the network on this machine; it must be new or empty
+    #[arg(long, value_name = "DIR", requires = "local")]
+    out: Option<PathBuf>,
+    /// The name of the network on this machine
+    #[arg(long, value_name = "NAME", requires = "local", default_value = "local demonstration")]
+    network: String,
+    /// The number of this node
+    #[arg(long, value_name = "N", required_unless_present = "local")]
+    number: Option<u64>,
+    /// Whose node it is
+    #[arg(long, value_name = "NAME", required_unless_present = "local")]
+    organisation: Option<String>,
+    /// Where the other nodes reach it
+    #[arg(long, value_name = "IP:PORT", required_unless_present = "local")]
+    address: Option<String>,
+    /// The data folder of this node; made where it is missing
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    data: PathBuf,
+    /// Protect the identity by a passphrase, which is then asked for at each start
+    #[arg(long)]
+    passphrase: bool,
+    /// Protect it by the passphrase in this file's first line, instead of asking for one
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+/// Sets up a node, or a whole network on this machine.
+pub fn run(options: &Options) -> Result<()> {
+    match (options.local, &options.out) {
+        (Some(nodes), Some(out)) => {
+            setup_local::network(nodes, options.tier2, out, &options.network)
+        }
+        _ => node(options),
+    }
+}
+
+fn node(options: &Options) -> Result<()> {
+    let number = PeerNumber::try_from(options.number.unwrap_or_default())?;
+    let organisation = options.organisation.as_deref().unwrap_or_default().parse()?;
+    let address = options.address.as_deref().unwrap_or_default().parse().map_err(|_| {
+        Error::input(
+            "address",
+            "it is not an IP address and port",
+            "write it like 10.35.70.1:33001",
+        )
+    })?;
+    let keys = identity(options, number)?.public();
+    let peer = Peer::new(number, organisation, address, None).with_keys(keys);
+    let (text, path) = (card(&peer), options.data.join(format!("card-{number}.json")));
+    files::replace(&path, |out| out.write_all(text.as_bytes()))?;
+    ask::say(text.trim_end())?;
+    // Apart from the card, which a script may take from standard output.
+    eprintln!("{}", setup_words::card_made(&path, &keys));
+    Ok(())
+}
+
+/// The identity in the data folder. It is made only if there is none.
+fn identity(options: &Options, number: PeerNumber) -> Result<Identity> {
+    let path = options.data.join(FILE);
+    if files::is_missing(&path)? {
+        let passphrase = match (&options.passphrase_file, options.passphrase) {
+            (Some(file), _) => Some(ask::passphrase_in(file)?),
+            (None, true) => Some(ask::new_passphrase()?),
+            (None, false) => None,
+        };
+        let folder = DataFolder::open(&options.data)?;
+        folder.tighten();
+        let identity = Identity::random(&mut rand::rng());
+        IdentityFile::create(&folder.file(FILE), number, &identity, passphrase.as_ref())?;
+        return Ok(identity);
+    }
+    files::tighten(&path);
+    let file = IdentityFile::read(&path)?;
+    let place = path.display().to_string();
+    if file.number() != number {
+        return Err(Error::input(
+            place,
+            format!("there is the identity of node {} already", file.number()),
+            "give each node a folder of its own with --data",
+        ));
+    }
+    if !file.is_sealed() && (options.passphrase || options.passphrase_file.is_some()) {
+        return Err(Error::input(
+            place,
+            "there is an identity without a passphrase already",
+            "leave --passphrase away, or make a new identity in another folder",
+        ));
+    }
+    identity::open(file, options.passphrase_file.as_deref())
+}

@@ -1,0 +1,124 @@
+//! What people read while they set up a node or a network, let others in, or destroy a node.
+
+use crate::model::keys::PublicKeys;
+use crate::model::shown::shown;
+use crate::store::peer_book::Peer;
+use std::path::Path;
+
+/// Asks for the passphrase of an identity that is being made.
+pub const NEW_PASSPHRASE: &str =
+    "A passphrase for this node (at least 8 letters; it is not shown): ";
+/// Asks for it again.
+pub const PASSPHRASE_AGAIN: &str = "The same again: ";
+/// Asks for the passphrase of an identity.
+pub const PASSPHRASE: &str = "Passphrase of this node: ";
+/// Names of organisations for a network that is tried out on one machine.
+pub const ORGANISATIONS: [&str; 8] = [
+    "Yangon General Hospital",
+    "Mandalay General Hospital",
+    "Cox's Bazar NW 1",
+    "Cox's Bazar SE 2",
+    "Thandwe General Hospital",
+    "Nyaung Oo General Hospital",
+    "Zabu Thiri Hospital",
+    "Pun Hlaing Siloam Hospital",
+];
+/// That the usual ports are taken.
+pub const OTHER_PORTS: &str =
+    "Not all ports from 33001 on are free here: the nodes get other free ones.";
+/// Asks whether a fingerprint was compared.
+pub const COMPARED: &str =
+    "Call them, and compare the fingerprint by voice. Is it the same? Type YES: ";
+
+/// A path as an argument that a shell takes whole.
+pub fn argument(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-+:@".contains(letter);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text.into_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+/// How this program was called.
+pub fn program() -> String {
+    std::env::args_os().next().map_or("reunite".into(), |name| argument(Path::new(&name)))
+}
+
+/// How the nodes of a new network on this machine are started.
+pub fn made_locally(out: &Path, nodes: u64, readers: u64) -> String {
+    let (program, file) = (program(), |name: &str| argument(&out.join(name)));
+    let mut text = format!(
+        "The network is in {}: {nodes} nodes, {readers} readers. Start each in a terminal of its own:",
+        out.display()
+    );
+    for number in 1..=nodes {
+        text.push_str(&format!(
+            "\n  {program} tier1 --peers {} --number {number} --data {}",
+            file("peers.json"),
+            file(&format!("node{number}"))
+        ));
+    }
+    for number in 1..=readers {
+        text.push_str(&format!(
+            "\n  {program} tier2 --peers {} --data {}",
+            file("peers-tier2.json"),
+            file(&format!("reader{number}"))
+        ));
+    }
+    text
+}
+
+/// What to do with a card.
+pub fn card_made(card: &Path, keys: &PublicKeys) -> String {
+    format!(
+        "Fingerprint: {}\n  -> Send {} to whoever keeps the peers file; it is no secret. They run `reunite peers add`, call you, and\n     compare the fingerprint with you by voice. The file they send back is secret.",
+        keys.fingerprint(),
+        argument(card)
+    )
+}
+
+/// Who a card is of.
+pub fn newcomer(peer: &Peer, keys: &PublicKeys) -> String {
+    let organisation = peer.organisation.to_string();
+    format!(
+        "Peer {}, {}, at {}\n  fingerprint {}",
+        peer.number,
+        shown(&organisation),
+        peer.address,
+        keys.fingerprint()
+    )
+}
+
+/// That a card changes nothing.
+pub fn known(peer: &Peer) -> String {
+    format!("Peer {} is in the file already, and nothing of it has changed.", peer.number)
+}
+
+/// What to do with a peers file that has changed.
+pub fn network_changed(file: &Path, nodes: usize, founded: bool) -> String {
+    let did = if founded { "A new network begins" } else { "The network is changed" };
+    let file = argument(file);
+    format!(
+        "{did}: {nodes} nodes in {file}.\n  -> It holds secrets: carry it to each of these nodes by a safe way (a USB stick, not e-mail), and start them again.\n     Readers get another file: `reunite peers tier2 --peers {file} --out FILE`"
+    )
+}
+
+/// A line of the list of fingerprints.
+pub fn fingerprint(peer: &Peer, keys: &PublicKeys) -> String {
+    let organisation = peer.organisation.to_string();
+    format!("{:>3}  {}  {}", peer.number, keys.fingerprint(), shown(&organisation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_can_be_copied_whatever_the_path_is() {
+        assert_eq!(argument(Path::new("/tmp/net-1/a.json")), "/tmp/net-1/a.json");
+        assert_eq!(argument(Path::new("a b")), "'a b'");
+        assert_eq!(argument(Path::new("it's;rm")), "'it'\\''s;rm'");
+        assert_eq!(argument(Path::new("")), "''");
+    }
+}
