@@ -21,6 +21,7 @@ pub mod monitor;
 pub mod notice;
 pub mod phone;
 pub mod public_rows;
+pub mod refresh;
 pub mod sealed;
 pub mod session;
 pub mod shelf;

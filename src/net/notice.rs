@@ -3,6 +3,7 @@
 use crate::base::error::Error;
 use crate::model::ids::PeerNumber;
 use crate::store::database::Disk;
+use crate::store::peer_book::Peer;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,17 @@ pub enum Notice {
     },
     /// Our own disk fails, or is well again.
     Disk(Disk),
+}
+
+/// How a refresh is going.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// A node is being asked; the number of this try, and of how many.
+    Asking(&'a Peer, usize, usize),
+    /// It did not answer, or not with a whole copy.
+    Failed(&'a Peer, &'a Error),
+    /// So many bytes have come, of so many where that is known.
+    Receiving(u64, Option<u64>),
 }
 
 /// What was in a database that a peer sent.

@@ -254,7 +254,10 @@ impl Desk<'_> {
             (added.is_ok(), added)
         });
         if self.saved(added.map(|()| done.to_owned()), ticket) {
-            self.screen.say(words::STAYS_HERE);
+            match self.context.sealed {
+                Some(_) => self.tell_all(),
+                None => self.screen.say(words::STAYS_HERE),
+            }
         }
     }
 
@@ -280,7 +283,7 @@ impl Desk<'_> {
         true
     }
 
-    /// Lets all peers have the change of a person.
+    /// Lets all peers have the change.
     fn tell_all(&self) {
         self.context.order(Order::ToAll(self.context.work.clone()));
     }

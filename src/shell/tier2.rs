@@ -10,7 +10,7 @@ use crate::model::records::search;
 use crate::model::row::Row;
 use crate::model::section::{PUBLIC, Section};
 use crate::model::writer::write_public;
-use crate::net::classic::refresh::{Progress, refresh};
+use crate::net::refresh::Refresh;
 use crate::shell::input::{Gone, Input};
 use crate::shell::pages;
 use crate::shell::screen::Screen;
@@ -23,10 +23,15 @@ use std::path::{Path, PathBuf};
 /// The name of the copy.
 pub const FILE: &str = "T2DATABASE.txt";
 
+/// The name of what a refresh that broke off has brought: neither the old copy nor the new one.
+const LEFT_BEHIND: &str = ".T2DATABASE.part";
+
 /// The copy of the public rows. There is no way to change a row of it; only a refresh replaces it whole.
 struct Copy {
     path: PathBuf,
     rows: Vec<Row>,
+    /// What a refresh that broke off has brought.
+    begun: Option<Vec<Row>>,
 }
 
 /// Runs a tier-2 node until it is to end.
@@ -75,31 +80,58 @@ impl Copy {
         if files::is_missing(&path)? {
             save(&path, &[])?;
         }
-        let (mut reader, mut rows) = (Reader::new(Origin::Own), IndexSet::new());
-        let mut take = |item| {
-            if let Item::Row(Section::People, row) = item {
-                rows.insert(public(&row));
-            }
-        };
-        files::read_pieces(&path, MAX_FILE, |piece| reader.feed(piece, &mut take))?;
-        reader.finish(true, &mut take);
-        Ok(Self { path, rows: rows.into_iter().collect() })
+        let rows = read(&path)?;
+        Ok(Self { path, rows, begun: None })
     }
 
     fn refresh(&mut self, book: &PeerBook, screen: &Screen, stop: &Stop) {
-        let mut tell = |progress: Progress<'_>| screen.say(words::progress(progress));
-        let fetched = refresh(book, self.rows.is_empty(), stop, &mut tell);
-        let rows: Vec<Row> = match fetched {
-            Ok(rows) => rows.into_iter().collect(),
-            Err(Error::Stopped) => return,
-            Err(_) => return screen.say(words::NOT_REFRESHED),
+        let begun = self.begun.clone().or_else(|| read(&self.left_behind()).ok());
+        let mut refresh = Refresh::new(book, stop, &self.rows, begun);
+        let fetched = refresh.run(&mut |progress| screen.say(words::progress(progress)));
+        let rows = match fetched {
+            Ok(rows) => rows,
+            Err(error) => {
+                // What came is worth the link that brought it: the next refresh goes on from it.
+                if let Some(rows) = refresh.left_behind() {
+                    if let Err(error) = save(&self.left_behind(), &rows) {
+                        log::warn!("{error}");
+                    }
+                    self.begun = Some(rows);
+                }
+                return match error {
+                    Error::Stopped => {}
+                    _ => screen.say(words::NOT_REFRESHED),
+                };
+            }
         };
         if let Err(error) = save(&self.path, &rows) {
             return screen.say(words::failure(&error));
         }
+        if let Err(error) = files::remove(&self.left_behind()) {
+            log::warn!("{error}");
+        }
+        self.begun = None;
         screen.say(words::refreshed(rows.len(), self.rows.len()));
         self.rows = rows;
     }
+
+    /// Where a refresh that broke off leaves what came.
+    fn left_behind(&self) -> PathBuf {
+        self.path.with_file_name(LEFT_BEHIND)
+    }
+}
+
+/// The public rows in a file; equal ones once.
+fn read(path: &Path) -> Result<Vec<Row>> {
+    let (mut reader, mut rows) = (Reader::new(Origin::Own), IndexSet::new());
+    let mut take = |item| {
+        if let Item::Row(Section::People, row) = item {
+            rows.insert(public(&row));
+        }
+    };
+    files::read_pieces(path, MAX_FILE, |piece| reader.feed(piece, &mut take))?;
+    reader.finish(true, &mut take);
+    Ok(rows.into_iter().collect())
 }
 
 fn save(path: &Path, rows: &[Row]) -> Result<()> {

@@ -4,8 +4,7 @@ use crate::base::error::Error;
 use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::shown::shown;
-use crate::net::classic::refresh::Progress;
-use crate::net::notice::{Notice, Outcome, Sent, Tally};
+use crate::net::notice::{Notice, Outcome, Progress, Sent, Tally};
 use crate::store::database::{Disk, Loaded};
 use crate::store::peer_book::{Peer, PeerBook};
 use std::time::Duration;
@@ -286,7 +285,10 @@ pub fn progress(progress: Progress<'_>) -> String {
         }
         Progress::Failed(peer, Error::Peer { what }) => format!("  Node {}: {what}.", peer.number),
         Progress::Failed(peer, _) => format!("  Node {} cannot be reached.", peer.number),
-        Progress::Receiving(bytes) => format!("  {} MB so far …", bytes >> 20),
+        Progress::Receiving(bytes, None) => format!("  {} MB so far …", bytes >> 20),
+        Progress::Receiving(bytes, Some(all)) => {
+            format!("  {} of at most {} MB, {} % …", bytes >> 20, all >> 20, percent(bytes, all))
+        }
     }
 }
 

@@ -158,6 +158,16 @@ fn beside(path: &Path) -> (PathBuf, &Path) {
     (folder.join(format!(".{}.tmp", name.to_string_lossy())), folder)
 }
 
+/// Removes the file at `path`, if there is one.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+            Err(Error::device(format!("remove {}", path.display()), cause))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Replaces the file at `path` by what `write` writes, durably, or leaves the old one as it is. Returns the
 /// print of the new file.
 pub fn replace<F>(path: &Path, write: F) -> Result<Print>

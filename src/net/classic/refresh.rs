@@ -1,4 +1,4 @@
-//! Tier 2: fetches the public copy from any tier-1 node, trying random ones until one answers.
+//! Tier 2, classic: asks a tier-1 node for the public copy, and lets it connect to bring it.
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
@@ -6,64 +6,25 @@ use crate::base::threads::Stop;
 use crate::model::classic::datagram::{REFRESH, refresh_address};
 use crate::model::limits::{
     BUFFER, FILE_GRACE, FILE_SILENCE, MAX_FILE, MAX_PEOPLE, PURPOSE_PAUSE, REFRESH_AGAIN,
-    REFRESH_PATIENCE, REFRESH_TRIES, SLOWEST_FILE, UNTERMINATED_FILE,
+    REFRESH_PATIENCE, SLOWEST_FILE, UNTERMINATED_FILE,
 };
 use crate::model::reader::{Item, Origin, Reader};
 use crate::model::row::Row;
 use crate::model::section::Section;
+use crate::net::notice::Progress;
 use crate::net::udp::any_socket;
 use crate::net::wire::{Wire, is_not_yet, wait_for_caller};
-use crate::store::peer_book::{Peer, PeerBook};
+use crate::store::peer_book::Peer;
 use indexmap::IndexSet;
-use rand::seq::SliceRandom;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// How a refresh is going.
-#[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
-    /// A node is being asked; the number of this try, and of how many.
-    Asking(&'a Peer, usize, usize),
-    /// It did not answer, or not with a whole copy.
-    Failed(&'a Peer, &'a Error),
-    /// So many bytes have come.
-    Receiving(u64),
-}
-
-/// Pause between two rounds through all nodes.
-const BETWEEN_ROUNDS: Duration = Duration::from_millis(300);
 /// Bytes between two reports of progress.
 const REPORT_EVERY: u64 = 4 << 20;
 
-/// Asks random tier-1 nodes, each at most three times. Returns the public rows of the first whole copy; a
-/// node that was just set up has an empty one, which counts only where `may_be_empty`.
-pub fn refresh(
-    book: &PeerBook,
-    may_be_empty: bool,
-    stop: &Stop,
-    progress: &mut dyn FnMut(Progress<'_>),
-) -> Result<IndexSet<Row>> {
-    let mut peers: Vec<_> = book.all().iter().collect();
-    let tries = peers.len() * REFRESH_TRIES;
-    for round in 0..REFRESH_TRIES {
-        if round > 0 && stop.wait(BETWEEN_ROUNDS) {
-            return Err(Error::Stopped);
-        }
-        peers.shuffle(&mut rand::rng());
-        for (at, peer) in peers.iter().enumerate() {
-            stop.check()?;
-            progress(Progress::Asking(peer, round * peers.len() + at + 1, tries));
-            match ask(peer, may_be_empty, stop, progress) {
-                Ok(rows) => return Ok(rows),
-                Err(Error::Stopped) => return Err(Error::Stopped),
-                Err(error) => progress(Progress::Failed(peer, &error)),
-            }
-        }
-    }
-    Err(Error::Deadline { what: "a tier-1 node's answer" })
-}
-
-fn ask(
+/// Asks a node for its copy, and receives it. One of a node that was just set up is empty, and counts only
+/// where it `may_be_empty`.
+pub fn ask(
     peer: &Peer,
     may_be_empty: bool,
     stop: &Stop,
@@ -154,7 +115,7 @@ fn receive(
         }
         if bytes - told >= REPORT_EVERY {
             told = bytes;
-            progress(Progress::Receiving(bytes));
+            progress(Progress::Receiving(bytes, None));
         }
     }
     // The original's file may lack a line break at its end, and is never long; ours never lacks it.
