@@ -20,7 +20,7 @@ const BEN: &str = "Ben, , , found, 89263584756234872";
 
 /// Node 1, and its peer 2 as the original would be.
 fn node_and_original(name: &str) -> (Network, Node, Original) {
-    let network = Network::new(name, 2);
+    let network = Network::classic(name, 2);
     let node = network.tier1(1);
     let two = Original::new(&network, 2);
     (network, node, two)
@@ -93,7 +93,7 @@ fn datagrams_that_come_twice_open_one_door() {
 
 #[test]
 fn interleaved_knocks_of_several_peers_keep_their_purposes() {
-    let network = Network::new("in-interleaved", 4);
+    let network = Network::classic("in-interleaved", 4);
     let node = network.tier1(1);
     let peers = [2, 3, 4].map(|number| (Original::new(&network, number), socket()));
     for (peer, socket) in &peers {
@@ -189,7 +189,7 @@ fn our_text_session_is_raw_messages_quit_and_the_end() {
 
 #[test]
 fn our_alarm_is_the_originals_bytes_at_every_peer() {
-    let network = Network::new("out-alarm", 3);
+    let network = Network::classic("out-alarm", 3);
     let mut node = network.tier1(1);
     let peers = [2, 3].map(|number| Original::new(&network, number));
     node.type_lines(&["10", "YES", ""]);
@@ -202,7 +202,7 @@ fn our_alarm_is_the_originals_bytes_at_every_peer() {
 
 #[test]
 fn our_file_is_people_and_nothing_else() {
-    let network = Network::new("out-file", 2);
+    let network = Network::classic("out-file", 2);
     network.put(
         1,
         &format!(
@@ -275,7 +275,7 @@ fn answers_from_a_socket_other_than_the_listener_reach_the_one_who_knocked() {
 
 #[test]
 fn two_peers_of_one_machine_that_answer_from_other_sockets_both_get_the_alarm() {
-    let network = Network::new("out-other-sockets", 3);
+    let network = Network::classic("out-other-sockets", 3);
     let mut node = network.tier1(1);
     let peers = [2, 3].map(|number| Original::new(&network, number));
     node.type_lines(&["10", "YES", ""]);
@@ -340,7 +340,7 @@ impl Reader {
 
 #[test]
 fn a_refresh_brings_the_file_without_the_ids() {
-    let network = Network::new("refresh", 1);
+    let network = Network::classic("refresh", 1);
     let mic = "mic, \"short, blonde\", 04/04/2022, missing, 1600909831762";
     network.put(1, &format!("{HEAD}{ANA}\n{mic}\n{BEN}\n\nCamps:\n\nnot a census\n"));
     let (_node, reader) = (network.tier1(1), Reader::new(&network, "127.0.0.1"));
@@ -353,7 +353,7 @@ fn a_refresh_brings_the_file_without_the_ids() {
 
 #[test]
 fn a_refresh_whose_datagrams_were_swapped_is_answered() {
-    let network = Network::new("refresh-swapped", 1);
+    let network = Network::classic("refresh-swapped", 1);
     let (_node, reader) = (network.tier1(1), Reader::new(&network, "127.0.0.1"));
     reader.send(&reader.address());
     reader.send("9999");
@@ -362,7 +362,7 @@ fn a_refresh_whose_datagrams_were_swapped_is_answered() {
 
 #[test]
 fn a_refresh_for_somebody_elses_address_goes_nowhere() {
-    let network = Network::new("refresh-elsewhere", 1);
+    let network = Network::classic("refresh-elsewhere", 1);
     let _node = network.tier1(1);
     let (victim, reader) = (Reader::new(&network, "127.0.0.9"), Reader::new(&network, "127.0.0.1"));
     victim.ask();
@@ -386,7 +386,7 @@ fn asked(tier1: &Original, patience: Duration) -> Option<TcpStream> {
 
 /// A tier-2 node refreshes from an original that sends `copy`; returns the people in its file then.
 fn refreshed_with(name: &str, copy: &str) -> Vec<String> {
-    let network = Network::new(name, 1);
+    let network = Network::classic(name, 1);
     let (tier1, mut tier2) = (Original::new(&network, 1), network.tier2(1));
     tier2.type_lines(&["3"]);
     write(&mut asked(&tier1, PATIENCE).expect("it listens"), copy);
@@ -411,7 +411,7 @@ fn our_reader_takes_a_copy_that_ends_without_a_line_break() {
 
 #[test]
 fn our_reader_asks_another_node_when_one_is_silent_or_breaks_off() {
-    let network = Network::new("reader-tries", 3);
+    let network = Network::classic("reader-tries", 3);
     let [_silent, broken, well] = [1, 2, 3].map(|number| Original::new(&network, number));
     let copy = format!("{PUBLIC_HEAD}{WILLIAM}\n");
     let done = AtomicBool::new(false);
@@ -479,7 +479,7 @@ fn a_file_that_is_broken_off_in_the_middle_of_a_row_makes_no_person_of_it() {
 fn a_large_database_arrives_whole() {
     // 100 MB.
     let count = 1_300_000;
-    let network = Network::new("large", 2);
+    let network = Network::classic("large", 2);
     let file = rows(count);
     network.put(1, &file);
     let (mut one, two) = (network.tier1(1), network.tier1(2));

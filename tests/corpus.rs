@@ -259,7 +259,7 @@ fn the_originals_list_of_tier_1_nodes_is_no_token_file() {
 
 #[test]
 fn nodes_on_the_originals_databases_come_to_hold_the_same_22_people() {
-    let network = Network::new("original", 3);
+    let network = Network::classic("original", 3);
     for number in 1..=3 {
         let Some(text) = original(&format!("DATABASE{number}.txt")) else { return };
         network.put(number, &text);
@@ -423,7 +423,7 @@ fn the_sample_public_copy_is_an_older_one_of_node_1_without_ids() {
 
 #[test]
 fn nodes_on_the_sample_data_come_to_hold_the_same_345_rows() {
-    let network = Network::new("sample", 3);
+    let network = Network::classic("sample", 3);
     for number in 1..=3 {
         network.put(number, &sample(&format!("DATABASE{number}.txt")));
     }

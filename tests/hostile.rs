@@ -35,7 +35,7 @@ struct Siege {
 
 impl Siege {
     fn new(name: &str) -> Self {
-        Self::of(Network::new(name, 3))
+        Self::of(Network::classic(name, 3))
     }
 
     fn of(network: Network) -> Self {
@@ -144,7 +144,9 @@ fn siege_on_own_address(name: &str) -> Option<(IpAddr, Siege)> {
     let own =
         socket.connect("203.0.113.1:9").and_then(|()| socket.local_addr()).map(|own| own.ip());
     match own {
-        Ok(ip) if !ip.is_loopback() => Some((ip, Siege::of(Network::new(name, 3).moved_to(ip)))),
+        Ok(ip) if !ip.is_loopback() => {
+            Some((ip, Siege::of(Network::classic(name, 3).moved_to(ip))))
+        }
         _ => {
             eprintln!("not tested: this machine has only a loopback address");
             None
@@ -320,7 +322,7 @@ fn called_by(node: &Original) -> TcpStream {
 
 /// A node with many rows, and readers that have asked for them and take nothing.
 fn siege_of_deaf_readers(name: &str) -> (Siege, Vec<TcpStream>) {
-    let network = Network::new(name, 3);
+    let network = Network::classic(name, 3);
     let row = |at| format!("Person {at}, tall, , missing, {}\n", 100_000_000_000_000_000_u64 + at);
     network.put(1, &format!("{HEAD}{}", (0..ROWS).map(row).collect::<String>()));
     let siege = Siege::of(network);
@@ -348,7 +350,7 @@ fn readers_that_never_read_fill_no_memory() {
 
 #[test]
 fn a_false_node_fills_no_readers_memory() {
-    let network = Network::new("false-node", 1);
+    let network = Network::classic("false-node", 1);
     let (node, mut reader) = (Original::new(&network, 1), network.tier2(1));
     reader.type_lines(&["3"]);
     let mut copy = called_by(&node);
@@ -444,7 +446,7 @@ fn no_message_or_alarm_controls_the_terminal() {
 
 #[test]
 fn no_row_controls_the_terminal() {
-    let network = Network::new("terminal-rows", 3);
+    let network = Network::classic("terminal-rows", 3);
     network.put(1, &evil_file("Own", 1));
     let mut siege = Siege::of(network);
     siege.bad.deliver(&evil_file("Row", 2));
@@ -457,7 +459,7 @@ fn no_row_controls_the_terminal() {
 
 #[test]
 fn no_copy_controls_a_readers_terminal() {
-    let network = Network::new("terminal-copy", 1);
+    let network = Network::classic("terminal-copy", 1);
     let (node, mut reader) = (Original::new(&network, 1), network.tier2(1));
     reader.type_lines(&["3"]);
     write(&mut called_by(&node), &evil_file("Row", 2));

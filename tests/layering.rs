@@ -403,7 +403,7 @@ fn imports_go_down_the_layers() {
 fn the_imports_of_a_real_file_are_seen() {
     let sources = sources();
     let seen = imports(&sources);
-    for file in ["base/error.rs", "model/pairing.rs", "net/admission.rs", "net/door.rs"] {
+    for file in ["base/error.rs", "model/gate.rs", "net/context.rs", "net/door.rs"] {
         assert!(seen["net/knock.rs"].contains(file), "{file} is not in {:?}", seen["net/knock.rs"]);
     }
     assert!(seen["shell/people.rs"].contains("shell/words.rs"));

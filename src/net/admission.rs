@@ -32,7 +32,7 @@ impl Default for Places {
 #[derive(Debug)]
 pub struct Admitted {
     /// The knock.
-    pub knock: Knock,
+    pub knock: Box<Knock>,
     /// The place of the door, free again when the visitor is in.
     pub door: Option<Seat<PeerNumber>>,
     /// The place of the session.
@@ -50,7 +50,7 @@ pub enum Place {
 
 impl Places {
     /// Finds a place for a visitor, or gives the knock back.
-    pub fn admit(&self, knock: Knock) -> Result<Admitted, Knock> {
+    pub fn admit(&self, knock: Box<Knock>) -> Result<Admitted, Box<Knock>> {
         let (door, place) = match knock.visitor() {
             Visitor::Member(peer) => {
                 let door = self.doors.take(&peer);

@@ -45,7 +45,7 @@ impl Call {
 
 /// The session of a call, in the dialect of the network.
 enum Line {
-    Sealed(Talk),
+    Sealed(Box<Talk>),
     /// The wire, and when it was last written to.
     Classic(Wire, Option<Instant>),
 }
@@ -53,7 +53,9 @@ enum Line {
 impl Line {
     fn open(context: &Context, peer: &Peer) -> Result<Self> {
         match &context.sealed {
-            Some(sealed) => Talk::open(context, sealed, peer).map(Self::Sealed),
+            Some(sealed) => {
+                Talk::open(context, sealed, peer).map(|talk| Self::Sealed(Box::new(talk)))
+            }
             None => dial(context, peer, Purpose::Text).map(|wire| Self::Classic(wire, None)),
         }
     }

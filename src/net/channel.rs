@@ -132,7 +132,9 @@ impl Channel {
 
     /// Whether the other side has ended or broken the session, as far as is known here. What it says is kept.
     pub fn is_closed(&mut self) -> bool {
-        self.ended || self.take_in().is_err() || self.ended
+        // What cannot be read may have been the end.
+        let broken = !self.ended && self.take_in().is_err();
+        broken || self.ended
     }
 
     /// Says that nothing more comes: without this the other side takes the end for a broken line.

@@ -9,10 +9,10 @@ use crate::model::message::{Bind, Opened, Opening};
 use crate::net::admission::Admitted;
 use crate::net::channel::Channel;
 use crate::net::context::Context;
-use crate::net::knock;
 use crate::net::sealed::Sealed;
 use crate::net::session;
 use crate::net::tls::Other;
+use crate::net::udp;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use crate::store::peer_book::Peer;
 use std::net::{IpAddr, TcpListener};
@@ -24,20 +24,18 @@ const NO_SOCKET_PAUSE: Duration = Duration::from_millis(50);
 /// Opens a door for an admitted visitor, tells it the port, lets it in, and runs its session.
 pub fn open(context: &Context, sealed: &Sealed, admitted: Admitted) {
     let visitor = admitted.knock.visitor();
-    let done = serve(context, sealed, admitted);
-    match (done, visitor) {
-        (Err(error @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. })), at) => {
-            match at {
-                Visitor::Member(peer) => {
-                    if let Some(hushed) = context.monitor.trouble(peer) {
-                        log::warn!("session with peer {peer}: {error}; {hushed} such before");
-                    }
-                }
-                // Anybody who has the reader key can cause this as often as it likes: no warning.
-                Visitor::Reader => log::debug!("session with a reader: {error}"),
+    let error = match serve(context, sealed, admitted) {
+        Err(error @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. })) => error,
+        Ok(()) | Err(_) => return,
+    };
+    match visitor {
+        Visitor::Member(peer) => {
+            if let Some(hushed) = context.monitor.trouble(peer) {
+                log::warn!("session with peer {peer}: {error}; {hushed} such before");
             }
         }
-        (Ok(()) | Err(_), _) => {}
+        // Anybody who has the reader key can cause this as often as it likes: no warning.
+        Visitor::Reader => log::debug!("session with a reader: {error}"),
     }
 }
 
@@ -51,7 +49,7 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
     let port = listener.local_addr().map_err(wrong)?.port();
     let (answer, bind) = knock.open(port, rand::random())?;
     lock(&sealed.gate).answered(&answer);
-    knock::send(&context.socket, answer.bytes(), from);
+    udp::answer(&context.socket, answer.bytes(), from);
     let other = match visitor {
         Visitor::Member(number) => {
             let keys = context.book.peer(number).and_then(Peer::keys);

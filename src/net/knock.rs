@@ -10,8 +10,9 @@ use crate::model::limits::{BUSY_RETRY, SLICE};
 use crate::net::context::Context;
 use crate::net::door;
 use crate::net::sealed::Sealed;
+use crate::net::udp::answer;
 use crate::net::wire::is_not_yet;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,8 +61,8 @@ impl Listener<'_> {
     fn datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) {
         let decision = lock(&self.sealed.gate).datagram(bytes, from, now);
         match decision {
-            Decision::Answer(answer) => send(&self.context.socket, &answer, from),
-            Decision::Knock(knock) => self.admit(*knock),
+            Decision::Answer(bytes) => answer(&self.context.socket, &bytes, from),
+            Decision::Knock(knock) => self.admit(knock),
             Decision::Silence(Refusal::Form | Refusal::Epoch | Refusal::Mac) => {
                 if let Some(hushed) = self.strangers.note(now) {
                     log::warn!("{from} is a stranger, and gets no answer; {hushed} such before");
@@ -79,7 +80,7 @@ impl Listener<'_> {
         }
     }
 
-    fn admit(&mut self, knock: Knock) {
+    fn admit(&mut self, knock: Box<Knock>) {
         if let Visitor::Member(peer) = knock.visitor() {
             self.context.monitor.heard(peer);
         }
@@ -97,9 +98,9 @@ impl Listener<'_> {
             Err(knock) => {
                 let from = knock.from();
                 match knock.busy(BUSY_RETRY.as_secs() as u16) {
-                    Ok(answer) => {
-                        lock(&self.sealed.gate).answered(&answer);
-                        send(&self.context.socket, answer.bytes(), from);
+                    Ok(busy) => {
+                        lock(&self.sealed.gate).answered(&busy);
+                        answer(&self.context.socket, busy.bytes(), from);
                     }
                     Err(error) => log::debug!("{from}: {error}"),
                 }
@@ -108,12 +109,5 @@ impl Listener<'_> {
                 }
             }
         }
-    }
-}
-
-/// Sends an answer. If the datagram is lost, the other side asks again.
-pub fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
-    if let Err(cause) = socket.send_to(bytes, to) {
-        log::debug!("answer {to}: {cause}");
     }
 }

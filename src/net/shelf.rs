@@ -109,7 +109,7 @@ mod tests {
             let rows = rows.iter().map(|row| (Section::People, (*row).clone())).collect();
             Shelf::new(rows, replaced, Ticket::default())
         };
-        let (settled, stale) = (shelf(&[&new], &[old.clone()]), shelf(&[&old], &[]));
+        let (settled, stale) = (shelf(&[&new], std::slice::from_ref(&old)), shelf(&[&old], &[]));
         let wants = settled.known().want(&stale.offer);
         let shown: usize =
             wants.flat_map(|want| want.buckets).map(|wanted| wanted.shown.len()).sum();

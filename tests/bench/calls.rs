@@ -12,7 +12,7 @@ const CALLS: usize = 300;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn measure() -> Vec<Line> {
-    let network = Network::new("bench-knock", 2);
+    let network = Network::classic("bench-knock", 2);
     let _node = network.tier1(2);
     let peer = Peer::new(&network, 1);
     let mut times: Vec<_> = (0..CALLS)

@@ -14,7 +14,7 @@ const RUNS: usize = 5;
 pub fn measure() -> Vec<Line> {
     let (mut opening, mut showing, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let network = Network::new("bench-sessions", PEERS + 1);
+        let network = Network::classic("bench-sessions", PEERS + 1);
         let node = network.tier1(PEERS + 1);
         let alone = node.memory_kb();
         let (time, mut sessions) = timed(|| open(&network));

@@ -4,10 +4,15 @@
 #![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use reunite::model::identity::Identity;
+use reunite::model::keys::{NetworkKeys, SecretKey};
 use reunite::model::reader::{Item, Origin, Reader};
+use reunite::model::secret::Token;
 use reunite::model::section::Section;
 use reunite::model::writer::Snapshot;
-use std::fmt::Write as _;
+use reunite::store::files::DataFolder;
+use reunite::store::identity_file::{self, IdentityFile};
+use reunite::store::peer_book::{Peer, PeerBook};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -66,19 +71,49 @@ pub struct Network {
     pub ip: IpAddr,
     pub addresses: Vec<SocketAddr>,
     pub tokens: Vec<String>,
+    /// The secrets of a sealed network, so that a test can play any of its nodes.
+    pub secrets: Option<Secrets>,
+}
+
+/// What the nodes of a sealed network keep to themselves.
+#[derive(Debug)]
+pub struct Secrets {
+    pub keys: NetworkKeys,
+    /// By number, from 1: the first is at 0.
+    pub identities: Vec<Identity>,
 }
 
 impl Network {
-    /// `count` peers on free ports of a loopback address that no other test uses.
+    /// A sealed network of `count` peers on free ports of a loopback address that no other test uses.
     pub fn new(name: &str, count: usize) -> Self {
+        let mut rng = rand::rng();
+        let identities = (0..count).map(|_| Identity::random(&mut rng)).collect();
+        Self::laid_out(
+            name,
+            count,
+            Some(Secrets { keys: NetworkKeys::random(&mut rng), identities }),
+        )
+    }
+
+    /// The same in the classic dialect.
+    pub fn classic(name: &str, count: usize) -> Self {
+        Self::laid_out(name, count, None)
+    }
+
+    fn laid_out(name: &str, count: usize, secrets: Option<Secrets>) -> Self {
         let [a, b, c]: [u8; 3] = rand::random();
         let ip = IpAddr::from([127, a.clamp(1, 254), b, c.clamp(2, 254)]);
         let addresses = free_ports(ip, count);
         let tokens: Vec<_> =
             (1..=count).map(|number| format!("{:012}", 100_000_000_007 * number as u64)).collect();
-        let network = Self { folder: Folder::new(name), ip, addresses, tokens };
-        fs::write(network.peers(), network.json(true)).expect("written");
-        fs::write(network.peers_tier2(), network.json(false)).expect("written");
+        let network = Self { folder: Folder::new(name), ip, addresses, tokens, secrets };
+        network.write_peers();
+        for (at, identity) in network.secrets.iter().flat_map(|s| s.identities.iter().enumerate()) {
+            let folder = DataFolder::open(&network.data(at + 1)).expect("made");
+            let number = (at as u64 + 1).try_into().expect("1 to 999");
+            IdentityFile::create(&folder.file(identity_file::FILE), number, identity, None)
+                .expect("written");
+        }
         network
     }
 
@@ -90,19 +125,30 @@ impl Network {
         self.folder.path().join("peers-tier2.json")
     }
 
-    fn json(&self, with_tokens: bool) -> String {
-        let mut peers = String::new();
-        for (at, address) in self.addresses.iter().enumerate() {
-            let (number, organisation) = (at + 1, ORGANISATIONS[at % 8]);
-            let token = match with_tokens {
-                true => format!(", \"token\": \"{}\"", self.tokens[at]),
-                false => String::new(),
-            };
-            let comma = if at == 0 { "" } else { ",\n" };
-            write!(peers, "{comma}{{\"number\": {number}, \"organisation\": \"{organisation}\", \"address\": \"{address}\"{token}}}")
-                .expect("memory");
+    fn write_peers(&self) {
+        let book = self.book();
+        fs::write(self.peers(), book.to_json(true)).expect("written");
+        fs::write(self.peers_tier2(), book.to_json(false)).expect("written");
+    }
+
+    /// The peers file, as a value.
+    pub fn book(&self) -> PeerBook {
+        let peers = self.addresses.iter().enumerate().map(|(at, address)| {
+            let number = (at as u64 + 1).try_into().expect("1 to 999");
+            let token = Token::try_from(self.tokens[at].as_bytes()).expect("twelve digits");
+            let organisation = ORGANISATIONS[at % 8].parse().expect("a name");
+            let peer = Peer::new(number, organisation, *address, Some(token));
+            match &self.secrets {
+                Some(secrets) => peer.with_keys(secrets.identities[at].public()),
+                None => peer,
+            }
+        });
+        let (path, peers) = (self.peers(), peers.collect());
+        match &self.secrets {
+            Some(secrets) => PeerBook::sealed(&path, "test".into(), copy(&secrets.keys), peers),
+            None => PeerBook::new(&path, "test".into(), peers),
         }
-        format!("{{\"network\": \"test\", \"dialect\": \"classic\", \"peers\": [\n{peers}\n]}}\n")
+        .expect("right")
     }
 
     pub fn data(&self, number: usize) -> PathBuf {
@@ -147,6 +193,16 @@ impl Network {
         let node = Node::start(command, format!("tier-2 node {number}"));
         node.wait_for("Number (Enter");
         node
+    }
+}
+
+/// The same keys again.
+pub fn copy(keys: &NetworkKeys) -> NetworkKeys {
+    let copy = |key: &SecretKey| SecretKey::from(*key.expose());
+    NetworkKeys {
+        epoch: keys.epoch,
+        network: keys.network.as_ref().map(copy),
+        reader: copy(&keys.reader),
     }
 }
 
@@ -351,8 +407,7 @@ impl Network {
     pub fn moved_to(mut self, ip: IpAddr) -> Self {
         self.ip = ip;
         self.addresses = free_ports(ip, self.addresses.len());
-        fs::write(self.peers(), self.json(true)).expect("written");
-        fs::write(self.peers_tier2(), self.json(false)).expect("written");
+        self.write_peers();
         self
     }
 }
