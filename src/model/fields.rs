@@ -95,12 +95,13 @@ fn canonical_field(text: &str) -> Option<&str> {
     if !text.starts_with('"') {
         let end = text.find(',').unwrap_or(text.len());
         let (field, behind) = text.split_at_checked(end)?;
-        let plain = !field.contains(['"', '\n', '\r']) && field.trim().len() == field.len();
+        let plain = !field.bytes().any(|byte| matches!(byte, b'"' | b'\n' | b'\r'))
+            && field.trim().len() == field.len();
         return plain.then_some(behind);
     }
     let Scan::Closed { inner, escaped, .. } = scan_quoted(text) else { return None };
     let behind = text.get(inner.len() + 2..)?;
-    let needed = escaped || inner.contains([',', '\n']);
+    let needed = escaped || inner.bytes().any(|byte| matches!(byte, b',' | b'\n'));
     let closed = behind.is_empty() || behind.starts_with(',');
     (needed && closed && inner.trim().len() == inner.len() && breaks_rightly(inner))
         .then_some(behind)

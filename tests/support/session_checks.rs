@@ -1,0 +1,111 @@
+//! What must hold whatever bytes come in a sealed session. A check takes any input and panics where something
+//! does not hold. `tests/session_values.rs` runs them over changed messages, the targets of `tests/fuzz` over
+//! what a fuzzer finds.
+
+#![allow(dead_code, missing_docs, reason = "each user needs its part of this")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a check fails by panicking")]
+
+use reunite::model::fields;
+use reunite::model::frame::{Frames, append};
+use reunite::model::limits::{MAX_FRAME, MAX_ROWS_PIECE, MAX_SPOKEN, ROWS_PIECE};
+use reunite::model::message::{Fetching, Giving, Listening, Opened, Opening, Taking, Talking};
+use reunite::model::parcel::{View, pieces, unpack};
+use reunite::model::reconcile::{Asked, Index, Renewal};
+use reunite::model::row::Row;
+use reunite::model::section::Section;
+use reunite::model::squeeze::{Effort, Squeezer, unsqueeze};
+
+/// The first byte says in what pieces the others come.
+pub fn frames(input: &[u8]) {
+    let Some((size, bytes)) = input.split_first() else { return };
+    let (mut frames, mut bodies, mut again) = (Frames::new(), 0, Vec::new());
+    'all: for mut piece in bytes.chunks(usize::from(*size).max(1)) {
+        loop {
+            match frames.take(&mut piece) {
+                Ok(Some(body)) => {
+                    assert!((1..=MAX_FRAME).contains(&body.len()));
+                    bodies += body.len();
+                    append(&body, &mut again);
+                }
+                Ok(None) => break,
+                Err(_) => break 'all,
+            }
+        }
+        assert!(piece.is_empty());
+    }
+    assert!(bodies <= bytes.len() && bytes.starts_with(&again));
+}
+
+/// The input is the body of a frame. Each set of messages refuses it, or says exactly the same again.
+pub fn messages(input: &[u8]) {
+    let same = |again: Vec<u8>| assert_eq!(again, input);
+    let places = [
+        Opening::decode(input).map(|message| same(message.encode())).is_ok(),
+        Opened::decode(input).map(|message| same(message.encode())).is_ok(),
+        Talking::decode(input).map(|message| same(message.encode())).is_ok(),
+        Listening::decode(input).map(|message| same(message.encode())).is_ok(),
+        Fetching::decode(input).map(|message| same(message.encode())).is_ok(),
+        Giving::decode(input).map(|message| same(message.encode())).is_ok(),
+        Taking::decode(input).map(|message| same(message.encode())).is_ok(),
+    ];
+    let refused = matches!(Taking::decode(input), Ok(Taking::Refused(_)));
+    assert!(places.iter().filter(|place| **place).count() <= 1 + usize::from(refused));
+    if let Ok(Talking::Say(spoken) | Talking::Alarm(spoken)) = Talking::decode(input) {
+        assert!((1..=MAX_SPOKEN).contains(&spoken.as_str().len()));
+    }
+    let rows: Vec<_> = (0..600).map(|at| format!("Ana, , , , {at}")).collect();
+    let index = Index::new(rows.iter().map(|line| (Section::People, line.as_str())));
+    match Taking::decode(input) {
+        Ok(Taking::Want(want)) => {
+            if let Ok(Some(places)) = Asked::new(&index, &index.offer()).take(&want) {
+                assert!(places.len() <= rows.len());
+            }
+        }
+        _ => {
+            if let Ok(Giving::Offer(offer)) = Giving::decode(input) {
+                let wanted = |wants: &mut dyn Iterator<Item = _>| wants.count();
+                assert!(wanted(&mut index.want(&offer)) >= 1);
+                assert!(wanted(&mut Renewal::new(&index, &offer).want()) >= 1);
+            }
+        }
+    }
+}
+
+/// The input is a piece of rows, squeezed and as it is.
+pub fn rows(input: &[u8]) {
+    if let Ok(piece) = unsqueeze(input) {
+        assert!((1..=MAX_ROWS_PIECE).contains(&piece.len()));
+        unpacked(&piece);
+    }
+    unpacked(input);
+    for effort in [Effort::Stored, Effort::Squeezed] {
+        if (1..=MAX_ROWS_PIECE).contains(&input.len()) {
+            let squeezed = Squeezer::new().squeeze(input, effort);
+            assert!(squeezed.len() <= input.len() + 5);
+            assert_eq!(unsqueeze(&squeezed).expect("our own"), input);
+        }
+    }
+}
+
+/// What is taken out of a piece is canonical, and comes out the same when it is sent on.
+fn unpacked(piece: &[u8]) {
+    for view in [View::Full, View::Public] {
+        let mut taken: Vec<(Section, Row)> = Vec::new();
+        let whole = unpack(piece, view, &mut |section, row| taken.push((section, row)));
+        if let Ok(unpacked) = whole {
+            assert_eq!(unpacked.taken as usize, taken.len());
+            assert!(unpacked.bytes <= piece.len() as u64);
+        }
+        for (_, row) in &taken {
+            let fields: Vec<_> = fields::split(row.line()).collect();
+            assert_eq!(fields::join(&fields), row.line());
+        }
+        let lines = taken.iter().map(|(section, row)| (*section, row.line()));
+        let mut again = Vec::new();
+        for piece in pieces(lines, ROWS_PIECE) {
+            let strange = unpack(&piece, view, &mut |section, row| again.push((section, row)));
+            assert_eq!(strange.expect("our own").strange, 0);
+        }
+        assert_eq!(again, taken);
+    }
+}
