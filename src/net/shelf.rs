@@ -3,6 +3,7 @@
 
 use crate::base::threads::lock;
 use crate::model::offer::Offer;
+use crate::model::parcel::{View, travels};
 use crate::model::public::public;
 use crate::model::reconcile::Index;
 use crate::model::records::Records;
@@ -63,9 +64,9 @@ impl Shelves {
                     records.rows(section).iter().map(move |row| (section, row.clone()))
                 });
                 let replaced = records.rows(Section::Replaced).iter().cloned();
-                (rows.collect(), replaced.collect::<Vec<_>>())
+                (rows.collect::<Vec<_>>(), replaced.collect::<Vec<_>>())
             });
-            Shelf::new(rows, &replaced, state)
+            Shelf::new(that_travel(View::Full, rows), &replaced, state)
         })
     }
 
@@ -75,9 +76,15 @@ impl Shelves {
             let people = database.with(Records::people);
             let rows: IndexSet<_> = people.iter().map(public).collect();
             let rows = rows.into_iter().map(|row| (Section::People, row));
-            Shelf::new(rows.collect(), &[], state)
+            Shelf::new(that_travel(View::Public, rows.collect()), &[], state)
         })
     }
+}
+
+/// The rows that another node would take: one that our own file would not hold is strange to all.
+fn that_travel(view: View, mut rows: Vec<(Section, Row)>) -> Vec<(Section, Row)> {
+    rows.retain(|(section, row)| travels(view, *section, row.line()));
+    rows
 }
 
 fn newest(
