@@ -7,13 +7,14 @@ shopt -s extglob
 
 usage() {
     cat <<'END'
-Usage: local-demo.sh [--tour] [--keep] [--binary FILE]
+Usage: local-demo.sh [--tour] [--classic] [--keep] [--binary FILE]
 
-Builds the program and starts nodes 1, 2 and 3 of peers/local.json and a reader, each with its own copy of
-the sample data. In a terminal with tmux you get four panes with their menus. Without, or with --tour, every
-feature is played and checked, in under a minute.
+Builds the program, sets up a sealed network of nodes 1, 2 and 3 and a reader, and starts them, each with its
+own copy of the sample data. In a terminal with tmux you get four panes with their menus. Without, or with
+--tour, every feature is played and checked, in under a minute.
 
   --tour         play the tour, also where there are a terminal and tmux
+  --classic      the classic dialect, in clear, with the first three peers of peers/local.json
   --keep         leave the folder with the databases behind, and say where it is
   --binary FILE  use this program; build nothing
   --help         show this
@@ -27,10 +28,11 @@ readonly root
 # Text is cut by letters, not by bytes, also where the machine has no language set.
 export LC_ALL=C.UTF-8
 
-tour=no keep=no binary=''
+tour=no dialect=sealed keep=no binary=''
 while (($# > 0)); do
     case $1 in
         --tour) tour=yes ;;
+        --classic) dialect=classic ;;
         --keep) keep=yes ;;
         --binary)
             [[ -n ${2-} ]] || { echo "local-demo: --binary needs a file" >&2; exit 2; }
@@ -42,6 +44,7 @@ while (($# > 0)); do
     esac
     shift
 done
+readonly tour dialect keep
 
 # missing WHAT HOW
 missing() {
@@ -81,6 +84,8 @@ nodes=() menus=() screens=() ports=()
 umask 077
 work=$(mktemp -d "${TMPDIR:-/tmp}/reunite-demo.XXXXXX")
 readonly work
+# As `reunite setup` lays it out: peers.json, peers-tier2.json, node1 to node3, reader1.
+readonly network=$work/network
 
 end_nodes() {
     local node
@@ -162,39 +167,62 @@ peers_with_ports() {
         { print }' "$1"
 }
 
-lay_out_peers() {
+# The classic network, laid out as `reunite setup` lays out a sealed one.
+lay_out_classic() {
     local first=33001
     until use_ports "$first"; do
         # Below the ports that the system and the nodes' own doors take.
         first=$((20000 + RANDOM % 9000))
     done
-    ((first == 33001)) ||
-        echo "ports 33001 to 33003 are taken, by another demo perhaps; this one uses $first to $((first + 2))"
-    peers_with_ports "$root/peers/local.json" >"$work/peers.json"
-    peers_with_ports "$root/peers/local-tier2.json" >"$work/peers-tier2.json"
+    mkdir -p "$network"/node{1,2,3} "$network/reader1"
+    peers_with_ports "$root/peers/local.json" >"$network/peers.json"
+    peers_with_ports "$root/peers/local-tier2.json" >"$network/peers-tier2.json"
 }
 
-lay_out_data() {
+# The sealed network: new keys and tokens each time, on ports that are free.
+lay_out_sealed() {
+    "$binary" setup --local 3 --tier2 1 --out "$network" >"$work/setup" || {
+        cat "$work/setup"
+        echo "local-demo: the network cannot be set up" >&2
+        exit 1
+    }
+}
+
+# Sets up the network and puts the sample data in place.
+lay_out() {
     local node
-    for node in 1 2 3; do
-        mkdir "$work/data$node"
-        cp "$root/data/DATABASE$node.txt" "$work/data$node/"
-    done
-    mkdir "$work/data$READER"
-    cp "$root/data/T2DATABASE.txt" "$work/data$READER/"
+    rm -rf "$network"
+    "lay_out_$dialect"
+    mapfile -t ports < <(peers_field address | sed 's/.*://')
+    ((ports[0] == 33001)) ||
+        echo "ports 33001 to 33003 are taken, by another demo perhaps; this one uses ${ports[*]}"
+    for node in 1 2 3; do cp "$root/data/DATABASE$node.txt" "$network/node$node/"; done
+    cp "$root/data/T2DATABASE.txt" "$network/reader1/"
+}
+
+# peers_field NAME: this field of all peers, a line each.
+peers_field() {
+    grep -oE "\"$1\" *: *\"[^\"]*\"" "$network/peers.json" | sed 's/^[^:]*: *"//; s/"$//'
+}
+
+# organisation NODE
+organisation() { peers_field organisation | sed -n "$1p"; }
+
+# data_of NODE: its data folder.
+data_of() {
+    if (($1 == READER)); then echo "$network/reader1"; else echo "$network/node$1"; fi
 }
 
 # Sets `command` to what starts a node.
 command_of() {
     if (($1 == READER)); then
-        command=("$binary" tier2 --peers "$work/peers-tier2.json" --data "$work/data$1")
+        command=("$binary" tier2 --peers "$network/peers-tier2.json" --data "$(data_of "$1")")
     else
-        command=("$binary" tier1 --peers "$work/peers.json" --number "$1" --data "$work/data$1")
+        command=("$binary" tier1 --peers "$network/peers.json" --number "$1" --data "$(data_of "$1")")
     fi
 }
 
-lay_out_data
-lay_out_peers
+lay_out
 
 ## The panes
 
@@ -218,7 +246,7 @@ title() {
     if (($1 == READER)); then
         echo "tier 2: a refugee's own device, which can only read"
     else
-        awk -F '"' -v at="$1" '$2 == "organisation" && ++seen == at {print "node " at ": " $4}' "$work/peers.json"
+        echo "node $1: $(organisation "$1")"
     fi
 }
 
@@ -444,7 +472,7 @@ expect() { check "$3" shows "$1" "$2"; }
 # people NODE: the rows of people in its file, sorted.
 people() {
     awk '/^[A-Z][a-z]+:$/ {section = $0; skip = 2}
-        section == "People:" && skip-- <= 0 && NF' "$work/data$1"/*DATABASE*.txt | sort
+        section == "People:" && skip-- <= 0 && NF' "$(data_of "$1")"/*DATABASE*.txt | sort
 }
 
 count() { people "$1" | wc -l; }
@@ -453,7 +481,7 @@ count() { people "$1" | wc -l; }
 versions() { [[ $(people "$1" | grep -cF -- "$2") == "$3" ]]; }
 
 # holds NODE TEXT: its file has the text.
-holds() { grep -qF -- "$2" "$work/data$1"/*DATABASE*.txt; }
+holds() { grep -qF -- "$2" "$(data_of "$1")"/*DATABASE*.txt; }
 
 same_people() { [[ $(people "$1") == "$(people "$2")" ]]; }
 
@@ -461,12 +489,12 @@ same_people() { [[ $(people "$1") == "$(people "$2")" ]]; }
 no_ids_at_reader() {
     local ids
     ids=$(people 1 | sed -n 's/.*, \(-\{0,1\}[0-9]\{8,\}\)$/\1/p')
-    [[ -n $ids ]] && ! grep -qF -- "$ids" "$work/data$READER/T2DATABASE.txt"
+    [[ -n $ids ]] && ! grep -qF -- "$ids" "$(data_of "$READER")/T2DATABASE.txt"
 }
 
 tokens_stay_secret() {
     local tokens
-    tokens=$(awk -F '"' '$2 == "token" {print $4}' "$work/peers.json")
+    tokens=$(peers_field token)
     [[ -n $tokens ]] && ! grep -qF -- "$tokens" "$work"/screen? "$work"/errors?
 }
 
@@ -494,7 +522,7 @@ begin() {
         start 1
         if within "$PATIENCE" asks_or_gone 1 && ! gone "${nodes[1]}"; then break; fi
         # Between looking and starting, another demo may have taken the ports.
-        ((try == 3)) || lay_out_peers
+        ((try == 3)) || lay_out
     done
     for node in 2 3 "$READER"; do start "$node"; done
     for node in 1 2 3; do
@@ -580,6 +608,7 @@ records() {
         "Dose" "1" "Country" "Bangladesh" "Centre" "Camp 9 Health Post"
     expect 1 "Saved" "it is saved"
     check "it is in the file of node 1" holds 1 "$id, OCV, Euvichol-Plus"
+    reaches_others "$id, OCV, Euvichol-Plus"
 
     step "Census: a camp is counted"
     choose 1 6
@@ -590,6 +619,15 @@ records() {
         "Men and boys 18-59" 212 "Men and boys 60" 20
     expect 1 "Saved" "it is saved"
     check "it is in the file of node 1" holds 1 "Camp 9, 2025-04-21"
+    reaches_others "Camp 9, 2025-04-21"
+}
+
+# reaches_others TEXT: what node 1 recorded comes to be in the files of nodes 2 and 3. Only people travel in the
+# classic dialect.
+reaches_others() {
+    [[ $dialect == sealed ]] || return 0
+    check "it reaches the file of node 2" holds 2 "$1"
+    check "and that of node 3" holds 3 "$1"
 }
 
 talk() {
@@ -624,7 +662,7 @@ lose() {
     choose 1 3
     answer 1 "Name" "Abu Siddik" "Appearance" "" "Last seen" "boat, 13/4/25" "Status" "missing"
     expect 1 "reached 1 of 2 peers" "node 1 knows who has it"
-    expect 1 "peer 3 (Cox's Bazar NW 1): does NOT have it" "and who has not"
+    expect 1 "peer 3 ($(organisation 3)): does NOT have it" "and who has not"
 
     step "The reader looks, and refreshes its copy while a node is dead"
     choose "$READER" 1
