@@ -633,9 +633,10 @@ reaches_others() {
 talk() {
     step "Message: node 3 writes to node 1"
     choose 3 7
-    answer 3 "Peer number" 1 ">" "Rohima's brother is with us." ">" "He can come on Monday." ">" quit
+    answer 3 "Peer number" 1 ">" "Rohima's brother is with us." ">" "He can come to $(organisation 3) on Monday." \
+        ">" quit
     expect 1 "Rohima's brother is with us." "node 1 shows it, with the sender"
-    expect 1 "He can come on Monday." "and the second line"
+    expect 1 "He can come to $(organisation 3) on Monday." "and the second line"
     expect 3 "reached peer 1" "node 3 knows that it arrived"
 
     step "Peers: who belongs to the network, and who has been heard"

@@ -190,12 +190,15 @@ impl Form {
         whole.map(|at| alphabet[value(at)]).collect()
     }
 
-    /// All patterns of a needle in this form.
+    /// All patterns of a needle in this form. What is in letters may have been in others before it was written
+    /// so.
     fn patterns(self, needle: &Needle) -> Vec<Vec<u8>> {
+        cases(needle).iter().flat_map(|one| self.patterns_of(one)).collect()
+    }
+
+    fn patterns_of(self, needle: &Needle) -> Vec<Vec<u8>> {
         if self.radix().is_some() {
-            let leads = || 0..5;
-            let of = |one: &Needle| leads().map(|lead| self.digits(&one.bytes, lead)).collect();
-            return cases(needle).iter().flat_map(|one| -> Vec<_> { of(one) }).collect();
+            return (0..5).map(|lead| self.digits(&needle.bytes, lead)).collect();
         }
         let mut patterns: Vec<_> = self.write(needle).into_iter().collect();
         if matches!(self, Self::Bcd | Self::BcdSwapped) && needle.bytes.len() % 2 == 1 {
@@ -278,6 +281,9 @@ pub struct Hit {
     pub view: View,
 }
 
+/// Patterns, each with the needles and forms that it stands for.
+type Wanted = BTreeMap<Vec<u8>, Vec<(usize, Form)>>;
+
 /// Patterns to look for, each with the needles and forms that it stands for.
 struct Patterns {
     automaton: AhoCorasick,
@@ -286,7 +292,7 @@ struct Patterns {
 }
 
 impl Patterns {
-    fn new(any_case: bool, wanted: BTreeMap<Vec<u8>, Vec<(usize, Form)>>) -> Self {
+    fn new(any_case: bool, wanted: Wanted) -> Self {
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(any_case)
             .build(wanted.keys())
@@ -316,7 +322,7 @@ pub struct Search {
 impl Search {
     /// What is shorter than [`LEAST_BYTES`] in some form is not looked for in that form.
     pub fn new(needles: &[Needle]) -> Self {
-        let mut wanted: [BTreeMap<Vec<u8>, Vec<(usize, Form)>>; 3] = Default::default();
+        let mut wanted: [Wanted; 3] = Default::default();
         let mut want = |to: usize, pattern: Vec<u8>, owner| {
             if pattern.len() >= LEAST_BYTES {
                 let owners = wanted[to].entry(pattern).or_default();
@@ -413,8 +419,8 @@ impl Unpacker {
     }
 }
 
-/// Whether a block may begin so: of the kinds 0 to 3 there is no 3, a stored one says its length twice, and one with codes
-/// of its own has at most 286 of them.
+/// Whether a block may begin so: there is no kind 3, a stored one says its length twice, and one with codes of
+/// its own has at most 286 of them.
 fn may_begin(packed: &[u8]) -> bool {
     match packed {
         [first, rest @ ..] => match (first >> 1 & 3, rest) {
