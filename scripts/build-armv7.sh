@@ -12,10 +12,11 @@ Builds target/armv7-unknown-linux-gnueabihf/release/reunite and prints its size.
 
   --install  first install what is missing (Debian, as root): cross linker, emulator and, where rustup
              cannot supply the target, Debian's own Rust
-  --smoke    then let two nodes exchange a person and an alarm under qemu-arm-static
+  --smoke    then let two nodes of a sealed network exchange a person, a vaccination and an alarm under
+             qemu-arm-static, and afterwards two of a classic one
   --help     show this
 
-Exit status: 0 done, 1 the build or the exchange failed, 2 wrong arguments, 3 something is missing here.
+Exit status: 0 done, 1 the build or an exchange failed, or the program is too large, 2 wrong arguments, 3 something is missing here.
 END
 }
 
@@ -26,6 +27,8 @@ readonly ARM_ROOT=/usr/arm-linux-gnueabihf
 readonly DEBIAN_LIBS=/usr/lib/rustlib/$TARGET
 # The first Rust of edition 2024, and the one Debian carries for its stable release.
 readonly DEBIAN_RUST=1.85
+# It must be less, in bytes: it travels over slow links to small SD cards.
+readonly TOO_LARGE=6000000
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 readonly root
@@ -43,9 +46,8 @@ done
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/reunite-armv7.XXXXXX")
 readonly work
-# The exchange's two nodes, by number: process, the pipe into the menu, port, and a token.
+# The two nodes of an exchange, by number: process, the pipe into the menu, and port.
 nodes=() menus=() ports=()
-readonly tokens=("" 149418626990 528301947716)
 
 # Runs on every way out: no node, emulator or temporary file stays behind.
 clean_up() {
@@ -172,11 +174,15 @@ build() {
         missing "Rust for $TARGET" "sudo $0 --install, or: rustup target add $TARGET"
     command -v "$LINKER" >/dev/null || missing "the linker $LINKER" "sudo $0 --install"
     echo "building with $("$rustc" --version)"
-    CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER=$LINKER \
+    # The same for ring, parts of which are C and assembly.
+    CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER=$LINKER CC_armv7_unknown_linux_gnueabihf=$LINKER \
         CARGO_PROFILE_RELEASE_STRIP=true RUSTC=$rustc \
         "$cargo" build --manifest-path "$root/Cargo.toml" --target-dir "$root/target" \
         --release --locked --target "$TARGET" --bin reunite || broken "the build failed"
-    echo "${binary#"$root"/}: $(stat -c %s "$binary" | awk '{printf "%.1f MB", $1 / 1e6}')"
+    local size
+    size=$(stat -c %s "$binary")
+    echo "${binary#"$root"/}: $(awk -v size="$size" 'BEGIN {printf "%.1f MB", size / 1e6}')"
+    ((size < TOO_LARGE)) || broken "the program has $size bytes; it must have less than $TOO_LARGE"
 }
 
 ## The exchange
@@ -207,7 +213,7 @@ step() {
         echo "ok      $what"
     else
         echo "failed  $what"
-        tail -n 8 "$work"/errors[12] >&2 || true
+        tail -n 8 "$work/setup" "$network"/errors[12] >&2 || true
         exit 1
     fi
 }
@@ -216,12 +222,11 @@ step() {
 # see the end of its input between two lines.
 start() {
     local number=$1 keep
-    mkdir "$work/data$number"
-    mkfifo "$work/menu$number"
-    "${runner[@]}" "$binary" tier1 --peers "$work/peers.json" --number "$number" --data "$work/data$number" \
-        <"$work/menu$number" >"$work/screen$number" 2>"$work/errors$number" &
+    mkfifo "$network/menu$number"
+    "${runner[@]}" "$binary" tier1 --peers "$network/peers.json" --number "$number" --data "$network/node$number" \
+        <"$network/menu$number" >"$network/screen$number" 2>"$network/errors$number" &
     nodes[number]=$!
-    exec {keep}>"$work/menu$number"
+    exec {keep}>"$network/menu$number"
     menus[number]=$keep
 }
 
@@ -232,14 +237,15 @@ enter() {
     printf '%s\n' "$@" >&"${menus[number]}" || true
 }
 
-listening() { bound "${ports[1]}" && bound "${ports[2]}"; }
+listening() { bound "${ports[0]}" && bound "${ports[1]}"; }
 
-has_person() { grep -qs "$person.*$seen" "$work/data2/DATABASE2.txt"; }
+# has TEXT: whether it is in node 2's database.
+has() { grep -qs "$1" "$network/node2/DATABASE2.txt"; }
 
 # An alarm and who raised it, close together, on node 2's screen since $before bytes.
 has_alarm() {
-    tail -c "+$((before + 1))" "$work/screen2" |
-        grep -iE -B2 -A2 'alarm|emergency' | grep "$organisation" >/dev/null
+    tail -c "+$((before + 1))" "$network/screen2" |
+        grep -iE -B2 -A2 'alarm|emergency' | grep -F "$(peers_field organisation | head -n 1)" >/dev/null
 }
 
 # ended NUMBER: whether the node is gone, and went well.
@@ -248,30 +254,60 @@ ended() {
     within 10 gone "$node" && unset "nodes[$1]" && wait "$node"
 }
 
-no_token_shown() { ! grep -qsE "${tokens[1]}|${tokens[2]}" "$work"/screen[12] "$work"/errors[12]; }
+# Neither the nodes' tokens nor any key, of which a peers file has those that all share.
+no_secret_shown() {
+    local secrets
+    secrets=$(peers_field token; peers_field network_key; peers_field reader_key)
+    [[ -n $secrets ]] && ! grep -qsF -- "$secrets" "$network"/{screen,errors}[12] "$network/setup"
+}
 
-exchange() {
-    umask 077
-    ports[1]=$(free_port 0)
-    ports[2]=$(free_port "${ports[1]}")
-    cat >"$work/peers.json" <<END
+# peers_field NAME: this field of the peers file, wherever it stands, a line each.
+peers_field() {
+    grep -oE "\"$1\" *: *\"[^\"]*\"" "$network/peers.json" | sed 's/^[^:]*: *"//; s/"$//'
+}
+
+# The peers files and folders of two nodes, with their identities: made by the program itself.
+lay_out_sealed() {
+    "${runner[@]}" "$binary" setup --local 2 --out "$network" >"$work/setup" 2>&1 && mv "$work/setup" "$network/"
+}
+
+lay_out_classic() {
+    local first second
+    first=$(free_port 0)
+    second=$(free_port "$first")
+    mkdir -p "$network"/node{1,2}
+    : >"$network/setup"
+    cat >"$network/peers.json" <<END
 {"network":"smoke","dialect":"classic","peers":[
-{"number":1,"organisation":"$organisation","address":"127.0.0.1:${ports[1]}","token":"${tokens[1]}"},
-{"number":2,"organisation":"Sittwe Camp Office","address":"127.0.0.1:${ports[2]}","token":"${tokens[2]}"}]}
+{"number":1,"organisation":"Yangon General Hospital","address":"127.0.0.1:$first","token":"149418626990"},
+{"number":2,"organisation":"Sittwe Camp Office","address":"127.0.0.1:$second","token":"528301947716"}]}
 END
+}
+
+# exchange DIALECT
+exchange() {
+    local dialect=$1
+    network=$work/$dialect
+    echo "$dialect:"
+    step "a network of two nodes is laid out" "lay_out_$dialect"
+    mapfile -t ports < <(peers_field address | sed 's/.*://')
     start 1
     start 2
     step "both nodes listen" within 20 listening
     enter 1 3 "$person" "red scarf" "$seen" "missing"
-    step "a person added on node 1 is in node 2's database" within 20 has_person
-    before=$(stat -c %s "$work/screen2")
+    step "a person added on node 1 is in node 2's database" within 20 has "$person.*$seen"
+    if [[ $dialect == sealed ]]; then
+        enter 1 5 482915736620194857 OCV Euvichol "$lot" 2025-04-20 1 Bangladesh "$seen"
+        step "a vaccination recorded on node 1 is in node 2's database" within 20 has "$lot"
+    fi
+    before=$(stat -c %s "$network/screen2")
     enter 1 10 YES ""
     step "an alarm raised on node 1 is on node 2's screen" within 20 has_alarm
     enter 1 0
     enter 2 0
     step "node 1 ends with status 0" ended 1
     step "node 2 ends with status 0" ended 2
-    step "no token is on any screen or in any log" no_token_shown
+    step "no token and no key is on any screen or in any log" no_secret_shown
 }
 
 smoke() {
@@ -282,11 +318,13 @@ smoke() {
         runner=("$EMULATOR" -L "$ARM_ROOT")
     fi
     trap '' PIPE
-    exchange
+    umask 077
+    exchange sealed
+    exchange classic
 }
 
-runner=() before=0
-readonly organisation="Yangon General Hospital" person="Smoke Test Person" seen="Kutupalong gate"
+runner=() before=0 network=''
+readonly person="Smoke Test Person" seen="Kutupalong gate" lot="SMK-2504-7"
 
 [[ $install == no ]] || install_missing
 build

@@ -7,10 +7,23 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-Usage: deploy-pi.sh [--dry-run] --number N --peers FILE [--data DIR] [--binary FILE] user@host
+Usage: deploy-pi.sh --prepare [OPTIONS] --number N --organisation NAME --address IP:PORT user@host
+       deploy-pi.sh [OPTIONS] --number N --peers FILE user@host
 
+A new node takes three steps. Its secret is made on the Pi and never leaves it.
+
+  1. deploy-pi.sh --prepare … for each Pi: brings its card, which is no secret, into this folder, and shows the
+     fingerprint, to be compared by voice with who holds the Pi
+  2. reunite peers add --peers network.json card-*.json, once, where the network's peers file is kept
+  3. deploy-pi.sh --number N --peers network.json … for each Pi; later again to bring it up to date
+
+For a network in the classic dialect step 3 is all.
+
+  --prepare      send the program, make the node's identity on the Pi, and fetch the card
   --number N     the node's peer number, 1 to 999
-  --peers FILE   the network's peers file; it holds tokens and is never shown
+  --organisation NAME  whose node it is
+  --address IP:PORT    where the other nodes reach it
+  --peers FILE   the network's peers file; it holds secrets and is never shown
   --data DIR     the node's data folder on the Pi (default /var/lib/reunite)
   --binary FILE  the program (default: what build-armv7.sh builds)
   --dry-run      show every command and file that would be sent, and touch nothing
@@ -39,13 +52,14 @@ wrong() {
 
 ## Arguments
 
-dry_run=no number='' peers='' host='' data=/var/lib/reunite
+dry_run=no stage_one=no number='' organisation='' address='' peers='' host='' data=/var/lib/reunite
 binary=${here%/*}/target/armv7-unknown-linux-gnueabihf/release/reunite
 while (($#)); do
     case $1 in
         --help | -h) usage; exit 0 ;;
         --dry-run) dry_run=yes ;;
-        --number | --peers | --data | --binary)
+        --prepare) stage_one=yes ;;
+        --number | --organisation | --address | --peers | --data | --binary)
             (($# > 1)) || wrong "$1 needs a value"
             printf -v "${1#--}" %s "$2"
             shift
@@ -59,14 +73,14 @@ while (($#)); do
     shift
 done
 [[ $data == / ]] || data=${data%/}
-readonly dry_run number peers host data binary
+readonly dry_run stage_one number organisation address peers host data binary
 
 check_arguments() {
     [[ -n $host ]] || wrong "which Pi? give user@host"
     [[ $host =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.:%_-]*$ ]] || wrong "not user@host: $host"
     [[ -n $number ]] || wrong "which node? give --number"
     [[ $number =~ ^[1-9][0-9]{0,2}$ ]] || wrong "--number is 1 to 999, not $number"
-    [[ -n $peers ]] || wrong "which network? give --peers"
+    if [[ $stage_one == yes ]]; then check_card_arguments; else check_network_arguments; fi
     # It is written into the unit, and handed to a node that sees neither /home nor /tmp.
     [[ $data =~ ^(/[A-Za-z0-9_-][A-Za-z0-9._-]*){2,}$ ]] ||
         wrong "--data is an absolute folder of plain letters, digits, . _ -, such as /mnt/usb/reunite"
@@ -77,6 +91,23 @@ check_arguments() {
         /bin/* | /boot/* | /etc/* | /lib/* | /sbin/* | /usr/*) wrong "--data cannot be $data: it is the system's own" ;;
     esac
     [[ ! $data =~ ^/var/[^/]+$ ]] || wrong "--data cannot be $data: it is the system's own"
+}
+
+check_card_arguments() {
+    [[ -z $peers ]] || wrong "--peers comes later: --prepare makes the card that goes into it"
+    [[ -n $organisation ]] || wrong "whose node? give --organisation"
+    [[ ! $organisation =~ [[:cntrl:]] ]] || wrong "--organisation is one line of text"
+    [[ -n $address ]] || wrong "where do the others reach it? give --address IP:PORT"
+    [[ $address =~ ^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$ ]] ||
+        wrong "--address is an IP address and a port, such as 10.35.70.1:33001, not $address"
+    case $address in
+        127.* | 0.* | '[::1]:'* | '[::]:'*) wrong "--address cannot be $address, which no other Pi can reach" ;;
+    esac
+}
+
+check_network_arguments() {
+    [[ -z $organisation$address ]] || wrong "--organisation and --address go with --prepare"
+    [[ -n $peers ]] || wrong "which network? give --peers, or --prepare to make the node's card first"
 }
 
 check_binary() {
@@ -97,7 +128,9 @@ peers_problem() {
     python3 - "$peers" "$number" <<'END'
 import json, sys
 try:
-    peers = {peer["number"]: peer["address"] for peer in json.load(open(sys.argv[1], encoding="utf-8"))["peers"]}
+    network = json.load(open(sys.argv[1], encoding="utf-8"))
+    peers = {peer["number"]: peer["address"] for peer in network["peers"]}
+    keyless = [peer["number"] for peer in network["peers"] if not {"identity_key", "knock_key"} <= peer.keys()]
     lonely = [number for number, address in peers.items() if address.startswith(("127.", "localhost", "[::1]"))]
 except (ValueError, KeyError, TypeError, AttributeError):
     sys.exit(print("it is not JSON with peers, and a number and an address for each"))
@@ -105,6 +138,10 @@ if int(sys.argv[2]) not in peers:
     print(f"it has no peer {sys.argv[2]}")
 elif lonely:
     print(f"peer {lonely[0]} has this machine's own address, which no other Pi can reach")
+elif network.get("dialect") != "classic" and keyless:
+    print(f"peer {keyless[0]} has no keys; they come with its card, by reunite peers add")
+elif network.get("dialect") != "classic" and "network_key" not in network:
+    print("it is a readers' file, which lacks the network key")
 END
 }
 
@@ -114,8 +151,11 @@ check_peers() {
     problem=$(peers_problem)
     [[ -z $problem ]] || fail "$peers: $problem" "correct the file, or name another with --peers"
     [[ -z $(find -L "$peers" -perm /077) ]] ||
-        echo "note: others on this machine can read $peers, which holds tokens; to end that: chmod 600 $peers"
+        echo "note: others on this machine can read $peers, which holds secrets; to end that: chmod 600 $peers"
 }
+
+# Whether the network is a sealed one, as it is unless its file says otherwise.
+is_sealed() { ! grep -Eq '"dialect"[[:space:]]*:[[:space:]]*"classic"' "$peers"; }
 
 ## What is sent
 
@@ -201,14 +241,13 @@ sudoers() {
     echo '%reunite ALL=(reunite) NOPASSWD: /usr/bin/tmux -N -u -S /run/reunite/tmux attach-session -t reunite'
 }
 
-installer() {
+# How both scripts begin that run on the Pi as root, from the folder that holds what was sent.
+on_the_pi() {
     printf '#!/bin/sh\nnumber=%s data=%s\n' "$number" "$data"
     cat <<'END'
-# Run on the Pi as root, from the folder that holds what was sent.
 set -eu
 umask 077
 stage=$(cd "$(dirname "$0")" && pwd)
-trap 'rm -rf "$stage"' EXIT
 unit=/etc/systemd/system/reunite.service
 
 fail() {
@@ -216,25 +255,89 @@ fail() {
     exit 1
 }
 
+make_user() {
+    id reunite >/dev/null 2>&1 ||
+        useradd --system --user-group --home-dir /var/lib/reunite --no-create-home --shell /usr/sbin/nologin reunite
+}
+
+# The data folder is made, or taken as it is.
+make_data() {
+    if [ ! -e "$data" ]; then
+        install -d -m 0700 -o reunite -g reunite "$data" ||
+            fail "$data cannot be made the node's own" "give a folder on a disk with Linux permissions, such as ext4"
+    elif [ "$(stat -c %U "$data")" != reunite ]; then
+        [ -z "$(ls -A "$data")" ] ||
+            fail "$data belongs to $(stat -c %U "$data") and holds files" \
+                "choose another folder, or if these are the node's own: sudo chown -R reunite: $data"
+        chown reunite:reunite "$data"
+        chmod 0700 "$data"
+    fi
+}
+END
+}
+
+# quoted TEXT: as one word of the Pi's shell.
+quoted() { printf "'%s'" "${1//\'/\'\\\'\'}"; }
+
+# Makes the identity, and leaves the card where whoever sent this may fetch it.
+card_maker() {
+    on_the_pi
+    printf 'organisation=%s address=%s\n' "$(quoted "$organisation")" "$(quoted "$address")"
+    cat <<'END'
+program=/usr/local/lib/reunite/reunite
+make_user
+make_data
+install -d -m 0755 /usr/local/lib/reunite
+trap 'rm -f "$program.new"' EXIT
+install -m 0750 -o root -g reunite "$stage/reunite" "$program.new"
+# A node that is there keeps the program it runs with; the next deployment replaces both together.
+if [ ! -e "$unit" ]; then
+    sync
+    mv -f "$program.new" "$program"
+    run=$program
+else
+    run=$program.new
+fi
+# As the node's own user, for whom alone the identity is. Once made, it is never made again.
+runuser -u reunite -- "$run" setup --number "$number" --organisation "$organisation" --address "$address" \
+    --data "$data" </dev/null >"$stage/card.json" 2>"$stage/said" || {
+    cat "$stage/said" >&2
+    fail "the identity could not be made" "the lines above say why"
+}
+sync
+grep -i '^fingerprint' "$stage/said"
+chmod 0644 "$stage/card.json"
+END
+}
+
+installer() {
+    on_the_pi
+    if is_sealed; then echo sealed=yes; else echo sealed=no; fi
+    cat <<'END'
+trap 'rm -rf "$stage"' EXIT
+
 # Before anything is changed: whether it can work here.
+
+# What the card in the data folder says about a key; the peers file must say the same.
+key_of_card() {
+    grep -oE "\"$1\"[[:space:]]*:[[:space:]]*\"[0-9A-Fa-f]{64}\"" "$data/card-$number.json" |
+        grep -oE '[0-9A-Fa-f]{64}'
+}
+if [ "$sealed" = yes ]; then
+    [ -e "$data/identity.json" ] && [ -e "$data/card-$number.json" ] ||
+        fail "node $number has no identity in $data" "make one: deploy-pi.sh --prepare --number $number …"
+    for name in identity_key knock_key; do
+        key=$(key_of_card "$name") && grep -qiF -- "$key" "$stage/peers.json" ||
+            fail "the peers file has another $name for node $number than this Pi" \
+                "take this Pi's card into it (reunite peers add), or deploy to the Pi whose card it has"
+    done
+fi
 command -v tmux >/dev/null || apt-get install -y -qq tmux >/dev/null 2>&1 ||
     fail "tmux is missing and cannot be fetched" "connect the Pi to the internet once, or: sudo apt install ./tmux.deb"
 [ "$(printf '%s\n' 3.2 "$(tmux -V | cut -d ' ' -f 2)" | sort -V | head -n 1)" = 3.2 ] ||
     fail "tmux is older than 3.2" "bring the Pi's system up to date: sudo apt full-upgrade"
-id reunite >/dev/null 2>&1 ||
-    useradd --system --user-group --home-dir /var/lib/reunite --no-create-home --shell /usr/sbin/nologin reunite
-
-# The data folder is made, or taken as it is.
-if [ ! -e "$data" ]; then
-    install -d -m 0700 -o reunite -g reunite "$data" ||
-        fail "$data cannot be made the node's own" "give a folder on a disk with Linux permissions, such as ext4"
-elif [ "$(stat -c %U "$data")" != reunite ]; then
-    [ -z "$(ls -A "$data")" ] ||
-        fail "$data belongs to $(stat -c %U "$data") and holds files" \
-            "choose another folder, or if these are the node's own: sudo chown -R reunite: $data"
-    chown reunite:reunite "$data"
-    chmod 0700 "$data"
-fi
+make_user
+make_data
 before=$(sed -n 's/^ReadWritePaths=//p' "$unit" 2>/dev/null || true)
 [ -z "$before" ] || [ "$before" = "$data" ] ||
     echo "note: this node's data was in $before and stays there; it goes on with $data"
@@ -319,7 +422,7 @@ control=''
 ssh_options=(-o ConnectTimeout=15 -o ServerAliveInterval=15)
 stage=''
 
-# Runs on every way out: the folder on the Pi holds tokens.
+# Runs on every way out: the folder on the Pi holds secrets.
 clean_up() {
     if [[ -n $stage ]]; then on_pi "rm -rf '$stage'" </dev/null >/dev/null 2>&1 || true; fi
     if [[ -n $control ]]; then
@@ -347,7 +450,8 @@ mktemp -d "$HOME/.reunite-deploy.XXXXXX"'
 # send NAME: standard input becomes the file NAME of the folder on the Pi.
 send() { on_pi "umask 077; cat >'$stage/$1'" || fail "$1 did not reach $host" "check the link and deploy again"; }
 
-deploy() {
+# Makes the folder on the Pi and sends the program, and whether it runs there.
+begin() {
     trap clean_up EXIT
     trap 'exit 1' INT TERM HUP
     connect
@@ -360,25 +464,50 @@ deploy() {
     send reunite <"$binary"
     on_pi "chmod 700 '$stage/reunite' && '$stage/reunite' --help >/dev/null" </dev/null ||
         fail "the program does not run on $host" "it needs 32-bit Raspberry Pi OS 12 or newer on a Pi 2 or newer"
+}
+
+# as_root SCRIPT: runs what was sent on the Pi as root; what fails, the Pi says.
+as_root() {
+    # sudo may want a password, for which it needs the terminal.
+    local terminal=() status=0
+    [[ ! -t 0 ]] || terminal=(-t)
+    # shellcheck disable=SC2029 # what is filled in here is meant to be
+    ssh "${terminal[@]}" "${ssh_options[@]}" "$host" "$(run_as_root "$stage/$1")" || status=$?
+    ((status != 255)) || fail "the link to $host broke" "it finishes by itself; to be sure, do this again"
+    ((status == 0)) || exit 1
+}
+
+prepare_node() {
+    local card=card-$number.json
+    begin
+    card_maker | send card-maker.sh
+    as_root card-maker.sh
+    if ! on_pi "cat '$stage/card.json'" </dev/null | head -c 65536 >"$card.new" || ! is_card "$card.new"; then
+        rm -f "$card.new"
+        fail "no card came from $host" "look at the lines above, and do this again: the identity stays the same"
+    fi
+    mv -f "$card.new" "$card"
+    echo "the card of node $number is in $card"
+    echo "compare the fingerprint with who holds the Pi, then: reunite peers add --peers network.json $card"
+    echo "and after that: $0 --number $number --peers network.json $host"
+}
+
+# is_card FILE: whether it has two keys.
+is_card() { [[ $(grep -oE '"(identity|knock)_key"[[:space:]]*:[[:space:]]*"[0-9A-Fa-f]{64}"' "$1" | wc -l) == 2 ]]; }
+
+deploy() {
+    begin
     send peers.json <"$peers"
     unit | send reunite.service
     tmux_conf | send tmux.conf
     menu | send reunite-menu
     sudoers | send sudoers
     installer | send install.sh
-    # sudo may want a password, for which it needs the terminal.
-    local terminal=()
-    [[ ! -t 0 ]] || terminal=(-t)
-    local status=0
-    # shellcheck disable=SC2029 # as above
-    ssh "${terminal[@]}" "${ssh_options[@]}" "$host" "$(run_installer "$stage")" || status=$?
-    ((status != 255)) || fail "the link to $host broke" "it finishes by itself; to be sure, deploy again"
-    # What else fails, the Pi has already said.
-    ((status == 0)) || exit 1
+    as_root install.sh
     echo "open its menu: ssh -t $host reunite-menu"
 }
 
-run_installer() { echo "if [ \$(id -u) = 0 ]; then sh $1/install.sh; else sudo sh $1/install.sh; fi"; }
+run_as_root() { echo "if [ \$(id -u) = 0 ]; then sh $1; else sudo sh $1; fi"; }
 
 ## Showing
 
@@ -393,17 +522,27 @@ dry_run() {
     echo "  (prints the folder on the Pi, STAGE below)"
     echo "\$ ssh $host \"cat >STAGE/reunite\" <$binary ($(stat -c %s "$binary") bytes)"
     echo "\$ ssh $host \"chmod 700 STAGE/reunite && STAGE/reunite --help\""
-    echo "\$ ssh $host \"cat >STAGE/peers.json\" <$peers (not shown: it holds tokens)"
-    unit | show reunite.service
-    tmux_conf | show tmux.conf
-    menu | show reunite-menu
-    sudoers | show sudoers
-    installer | show install.sh
-    echo "\$ ssh -t $host '$(run_installer STAGE)'"
+    if [[ $stage_one == yes ]]; then
+        card_maker | show card-maker.sh
+        echo "\$ ssh -t $host '$(run_as_root STAGE/card-maker.sh)'"
+        echo "\$ ssh $host \"cat STAGE/card.json\" >card-$number.json"
+    else
+        echo "\$ ssh $host \"cat >STAGE/peers.json\" <$peers (not shown: it holds secrets)"
+        unit | show reunite.service
+        tmux_conf | show tmux.conf
+        menu | show reunite-menu
+        sudoers | show sudoers
+        installer | show install.sh
+        echo "\$ ssh -t $host '$(run_as_root STAGE/install.sh)'"
+    fi
     echo "\$ ssh $host \"rm -rf STAGE\""
 }
 
 check_arguments
 check_binary
-check_peers
-if [[ $dry_run == yes ]]; then dry_run; else deploy; fi
+[[ $stage_one == yes ]] || check_peers
+case $dry_run,$stage_one in
+    yes,*) dry_run ;;
+    no,yes) prepare_node ;;
+    *) deploy ;;
+esac
