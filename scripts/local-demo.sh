@@ -469,11 +469,14 @@ expect() { check "$3" shows "$1" "$2"; }
 
 ## The tour: looking into the files
 
-# people NODE: the rows of people in its file, sorted.
-people() {
-    awk '/^[A-Z][a-z]+:$/ {section = $0; skip = 2}
-        section == "People:" && skip-- <= 0 && NF' "$(data_of "$1")"/*DATABASE*.txt | sort
+# rows SECTION NODE: the rows of this section in its file, sorted.
+rows() {
+    awk -v wanted="$1:" '/^[A-Z][a-z]+:$/ {section = $0; skip = 2}
+        section == wanted && skip-- <= 0 && NF' "$(data_of "$2")"/*DATABASE*.txt | sort
 }
+
+# people NODE
+people() { rows People "$1"; }
 
 count() { people "$1" | wc -l; }
 
@@ -483,7 +486,9 @@ versions() { [[ $(people "$1" | grep -cF -- "$2") == "$3" ]]; }
 # holds NODE TEXT: its file has the text.
 holds() { grep -qF -- "$2" "$(data_of "$1")"/*DATABASE*.txt; }
 
-same_people() { [[ $(people "$1") == "$(people "$2")" ]]; }
+# same_rows SECTION NODE NODE
+same_rows() { [[ $(rows "$1" "$2") == "$(rows "$1" "$3")" ]]; }
+same_people() { same_rows People "$1" "$2"; }
 
 # Ids stand last in the rows of node 1; a file without any of them has none of the people's.
 no_ids_at_reader() {
@@ -492,10 +497,15 @@ no_ids_at_reader() {
     [[ -n $ids ]] && ! grep -qF -- "$ids" "$(data_of "$READER")/T2DATABASE.txt"
 }
 
-tokens_stay_secret() {
-    local tokens
-    tokens=$(peers_field token)
-    [[ -n $tokens ]] && ! grep -qF -- "$tokens" "$work"/screen? "$work"/errors?
+# Neither tokens nor keys are shown. Classic networks have no keys.
+secrets_stay_secret() {
+    local secrets
+    secrets=$(peers_field token; peers_field network_key; peers_field reader_key; secrets_of_nodes)
+    [[ -n $secrets ]] && ! grep -qsF -- "$secrets" "$work"/screen? "$work"/errors? "$work"/setup*
+}
+
+secrets_of_nodes() {
+    [[ $dialect == classic ]] || grep -ohE '[0-9a-f]{64}' "$network"/node?/identity.json
 }
 
 nobody_panicked() { ! grep -q panicked "$work"/errors?; }
@@ -563,6 +573,10 @@ share() {
     expect 1 "sent its database" "node 1 has new rows"
     expect 3 "sent its database" "node 3 too"
     check "node 2 had all that node 3 had, so now both hold the same $(count 2) people" same_people 2 3
+    if [[ $dialect == sealed ]]; then
+        check "and the same vaccinations" same_rows Vaccinations 2 3
+        check "and the same censuses" same_rows Camps 2 3
+    fi
 }
 
 add() {
@@ -697,7 +711,7 @@ finish() {
     check "the reader has ended well" ended "$READER"
     check "everything was saved" everything_saved
     check "no node panicked" nobody_panicked
-    check "no token is on any screen or in any log" tokens_stay_secret
+    check "no token and no key is on any screen or in any log" secrets_stay_secret
 }
 
 everything_saved() { [[ $(grep -l "Everything is saved" "$work"/screen? | wc -l) == 4 ]]; }

@@ -131,6 +131,9 @@ set_up() {
     for tool in shellcheck tmux; do
         command -v "$tool" >/dev/null || packages "$tool" || echo "$tool is not here; its step is left out"
     done
+    # For the test of what somebody reads who listens, which says itself when it cannot run.
+    [[ -n $(command -v tcpdump) && -n $(command -v ip) ]] || packages tcpdump iproute2 ||
+        echo "tcpdump or ip is not here; what is sent is not recorded"
 }
 
 ## Checks
@@ -161,6 +164,51 @@ shell_scripts() {
 }
 
 tour() { scripts/local-demo.sh --tour; }
+tour_classic() { scripts/local-demo.sh --tour --classic; }
+
+# What would be sent to a Pi: shown whole, in the shell's grammar, and without a secret of the network.
+deployment() {
+    local pi=pi@10.35.70.1 new=(--prepare --number 1 --address 10.35.70.1:33001)
+    mkdir "$work/deploy"
+    # The beginning of a program for ARM is all that is looked at.
+    printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\50\0' >"$work/deploy/program"
+    sealed_peers >"$work/deploy/peers.json"
+    local deploy=(scripts/deploy-pi.sh --dry-run --binary "$work/deploy/program")
+    "${deploy[@]}" "${new[@]}" --organisation "Cox's Bazar; \$(exit) \`exit\`" "$pi" >"$work/deploy/prepare"
+    "${deploy[@]}" --number 1 --peers "$work/deploy/peers.json" "$pi" >"$work/deploy/deploy"
+    shown_script prepare card-maker.sh "organisation='Cox'\\''s Bazar; \$(exit) \`exit\`'"
+    shown_script deploy install.sh "sealed=yes"
+    ! grep -E '123456789012|[0-9a-f]{64}' "$work/deploy"/{prepare,deploy} || exit 1
+    refused "${deploy[@]}" "${new[@]}" "$pi"
+    refused "${deploy[@]}" "${new[@]}" --organisation A --peers "$work/deploy/peers.json" "$pi"
+    refused "${deploy[@]}" --number 2 --peers "$work/deploy/peers.json" "$pi"
+    sed -i 's/"knock_key"/"other_key"/' "$work/deploy/peers.json"
+    refused "${deploy[@]}" --number 1 --peers "$work/deploy/peers.json" "$pi"
+    echo "both stages are shown, and what cannot work is refused"
+}
+
+sealed_peers() {
+    local key
+    key=$(printf 'ab%.0s' {1..32})
+    printf '{"network":"test","dialect":"sealed","epoch":1,"network_key":"%s","reader_key":"%s","peers":[' "$key" "$key"
+    printf '{"number":1,"organisation":"A","address":"10.35.70.1:33001","token":"123456789012",'
+    printf '"identity_key":"%s","knock_key":"%s"}]}\n' "$key" "$key"
+}
+
+# shown_script SHOWN NAME LINE: the script of this name is shown, is one, and has the line.
+shown_script() {
+    sed -n "/STAGE\/$2\" <</,/^[\$]/s/^  | //p" "$work/deploy/$1" >"$work/deploy/$2"
+    sh -n "$work/deploy/$2"
+    grep -F -- "$3" "$work/deploy/$2" >/dev/null
+}
+
+# refused COMMAND...: it fails.
+refused() {
+    if "$@" >/dev/null 2>&1; then
+        echo "not refused: $*"
+        exit 1
+    fi
+}
 
 # The four panes as a person has them, in a terminal that nobody sees.
 panes() {
@@ -273,6 +321,8 @@ step "lints" lints
 step "documentation" documentation
 step "tests" tests
 step "tour of every feature" tour
+step "the same, classic" tour_classic
+step "deployment, shown" deployment
 step "four panes" panes
 for later in "Raspberry Pi" "oldest Rust" licences advisories; do
     case $quick,$later in
