@@ -282,3 +282,14 @@ pub const ARGON2_MEMORY_RANGE: std::ops::RangeInclusive<u32> = 8 * 1024..=256 * 
 pub const ARGON2_MOST_PASSES: u32 = 10;
 /// Most lanes that an identity file may ask for.
 pub const ARGON2_MOST_LANES: u32 = 4;
+
+// --- destroying a node ---
+
+/// How long large files are overwritten before they are only removed: somebody is at the door.
+pub const WIPE_TIME: Duration = Duration::from_secs(5);
+/// Files up to this size, bytes, are overwritten whole, however long it takes: all keys are in such files.
+pub const WIPE_WHOLE: u64 = 4 * 1024 * 1024;
+/// What is overwritten between two looks at the clock, bytes: a tenth of a second on an SD card.
+pub const WIPE_PIECE: usize = 1024 * 1024;
+/// How long a killed node may take to end.
+pub const KILL_PATIENCE: Duration = Duration::from_secs(5);

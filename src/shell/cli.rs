@@ -6,7 +6,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::secret::Token;
 use crate::shell::node::Node;
 use crate::shell::screen::{LogLines, Printer, Screen};
-use crate::shell::{ask, identity, membership, setup, tier2, words};
+use crate::shell::{ask, identity, membership, setup, tier2, wipe, words};
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
 use crate::store::token_file;
@@ -35,6 +35,8 @@ enum Command {
     Setup(setup::Options),
     /// Show fingerprints of keys, to compare them by voice
     Fingerprint(membership::Fingerprint),
+    /// Destroy a node that is about to be overrun: identity, peers file, all data
+    Wipe(wipe::Options),
     /// Work on peers files
     #[command(subcommand)]
     Peers(Peers),
@@ -107,6 +109,7 @@ pub fn run() -> ExitCode {
         Command::Tier2(options) => tier2(&options),
         Command::Setup(options) => setup::run(&options),
         Command::Fingerprint(options) => membership::fingerprint(&options),
+        Command::Wipe(options) => wipe::run(&options),
         Command::Peers(Peers::Add(options)) => membership::add(&options),
         Command::Peers(Peers::Tier2(options)) => membership::tier2(&options),
         Command::Peers(Peers::Import(options)) => import(&options),

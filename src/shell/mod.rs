@@ -20,4 +20,5 @@ pub mod table;
 pub mod talk;
 pub mod terminal;
 pub mod tier2;
+pub mod wipe;
 pub mod words;

@@ -1,7 +1,10 @@
 //! What people read while they set up a node or a network, let others in, or destroy a node.
 
+use crate::base::error::Result;
 use crate::model::keys::PublicKeys;
 use crate::model::shown::shown;
+use crate::store::destroy::Report;
+use crate::store::holder::Held;
 use crate::store::peer_book::Peer;
 use std::path::Path;
 
@@ -108,6 +111,49 @@ pub fn network_changed(file: &Path, nodes: usize, founded: bool) -> String {
 pub fn fingerprint(peer: &Peer, keys: &PublicKeys) -> String {
     let organisation = peer.organisation.to_string();
     format!("{:>3}  {}  {}", peer.number, keys.fingerprint(), shown(&organisation))
+}
+
+/// Asks whether all is to be destroyed.
+pub const WIPE: &str = "It cannot be undone. Type WIPE: ";
+
+/// What will be destroyed.
+pub fn wipe_plan(folder: &Path, peers: Option<&Path>) -> String {
+    let mut text = format!("Destroys the node in {}: its identity", folder.display());
+    match peers {
+        Some(peers) => text.push_str(&format!(", the peers file {}", peers.display())),
+        None => text.push_str(" (no peers file outside of it: --peers names one)"),
+    }
+    text.push_str(", and everything else in that folder. If the node is running it is killed.");
+    text
+}
+
+/// What was destroyed and what was not.
+pub fn wiped(report: &Report, held: &Result<Held>, emptied: bool) -> String {
+    let mut text = match held {
+        Ok(Held { was_running: true, .. }) => {
+            "The node was running and has been killed.\n".to_owned()
+        }
+        Ok(_) => String::new(),
+        Err(error) => format!("WARNING: the node may still be running: {error}\n"),
+    };
+    text.push_str(&format!("Destroyed: {} files.", report.destroyed));
+    for (path, left) in &report.in_part {
+        text.push_str(&format!(
+            "\n  {} is removed, but {} MB of it were not overwritten: there was no time.",
+            path.display(),
+            left.div_ceil(1 << 20)
+        ));
+    }
+    for (path, cause) in &report.failed {
+        text.push_str(&format!("\n  NOT destroyed for certain: {}: {cause}", path.display()));
+    }
+    if !report.failed.is_empty() {
+        text.push_str("\n  -> Run it again, as root if need be, or destroy the card.");
+    } else if !emptied {
+        text.push_str("\nThe folder is empty, but could not be removed itself.");
+    }
+    text.push_str("\nFlash memory (SD cards, USB sticks) may keep traces that no program can reach. If you can, destroy the card too.");
+    text
 }
 
 #[cfg(test)]

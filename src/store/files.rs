@@ -151,7 +151,7 @@ pub fn tighten(path: &Path) {
 }
 
 /// The temporary file with which `path` is written, and the folder of both.
-fn beside(path: &Path) -> (PathBuf, &Path) {
+pub fn beside(path: &Path) -> (PathBuf, &Path) {
     let name = path.file_name().unwrap_or(OsStr::new("file"));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));

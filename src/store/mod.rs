@@ -1,7 +1,9 @@
 //! Store: what is on the disk. The data folder, the database file, the peers file, the identity.
 
 pub mod database;
+pub mod destroy;
 pub mod files;
+pub mod holder;
 pub mod identity_file;
 pub mod json;
 pub mod peer_book;

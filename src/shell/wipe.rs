@@ -1,0 +1,110 @@
+//! `reunite wipe`: destroys a node that is about to be overrun.
+
+use crate::base::error::{Error, Result};
+use crate::shell::{ask, setup_words};
+use crate::store::destroy::{Destroyer, Report};
+use crate::store::files::{self, LOCK};
+use crate::store::{holder, identity_file};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// The options of `reunite wipe`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The data folder of the node
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Its peers file, where that is not in the data folder
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Destroys a node. An error is returned at the end if anything is left.
+pub fn run(options: &Options) -> Result<()> {
+    let peers = options.peers.as_deref();
+    // After a wipe that was cut off between the two, the folder is gone and the peers file is not.
+    let rest = files::is_missing(&options.data)? && peers.is_some_and(Path::exists);
+    let folder = if rest { options.data.clone() } else { checked(&options.data)? };
+    ask::say(&setup_words::wipe_plan(&folder, peers))?;
+    if !options.yes && !ask::confirms(setup_words::WIPE, "WIPE")? {
+        return Err(Error::input(
+            "wipe",
+            "it was not confirmed, and nothing was changed",
+            "type WIPE to destroy",
+        ));
+    }
+    // Whatever becomes of the node that runs there, its files are destroyed.
+    let held = holder::take(&folder);
+    let mut destroyer = Destroyer::default();
+    destroyer.destroy(&folder.join(identity_file::FILE));
+    if let Some(peers) = peers {
+        match files::is_missing(peers) {
+            Ok(true) => destroyer.failed(peers, io::ErrorKind::NotFound.into()),
+            _ => destroy_apart(&mut destroyer, peers),
+        }
+    }
+    for path in keys_in(&folder) {
+        destroyer.destroy(&path);
+    }
+    destroyer.contents(&folder, |path| path.ends_with(LOCK));
+    let emptied = fs::remove_dir(&folder);
+    if options.data.is_symlink() {
+        destroyer.destroy(&options.data);
+    }
+    let report = destroyer.report();
+    // Nobody reads standard output of a panic button; it must not stop the wipe, which is done.
+    let said = ask::say(&setup_words::wiped(&report, &held, emptied.is_ok()));
+    match (held, report) {
+        (Ok(_), Report { failed, .. }) if failed.is_empty() => said,
+        (Err(error), _) => Err(error),
+        (_, report) => Err(Error::device(
+            "destroy everything",
+            io::Error::other(format!("{} things are left, see above", report.failed.len())),
+        )),
+    }
+}
+
+/// The folder, if it is one that a node may have used: the whole of it is destroyed, and a slip of the
+/// keyboard must not cost somebody their home.
+fn checked(path: &Path) -> Result<PathBuf> {
+    let wrong = |cause| Error::device(format!("wipe {}", path.display()), cause);
+    let refuse = |why: &str| {
+        Err(Error::input(
+            path.display().to_string(),
+            why,
+            "give --data the folder that the node was started with",
+        ))
+    };
+    let folder = fs::canonicalize(path).map_err(wrong)?;
+    let is_home = std::env::home_dir().and_then(|home| fs::canonicalize(home).ok());
+    if folder.parent().is_none() || is_home.as_ref() == Some(&folder) {
+        return refuse("this is not the folder of a node alone");
+    }
+    let names = fs::read_dir(&folder).map_err(wrong)?.flatten().map(|entry| entry.file_name());
+    let mut names = names.peekable();
+    if names.peek().is_some() && !names.any(|name| files::is_ours(&name)) {
+        return refuse("no node has used this folder");
+    }
+    Ok(folder)
+}
+
+fn destroy_apart(destroyer: &mut Destroyer, path: &Path) {
+    destroyer.destroy(path);
+    let (temporary, folder) = files::beside(path);
+    destroyer.destroy(&temporary);
+    destroyer.sync(folder);
+}
+
+/// Whatever else in the folder may hold keys.
+fn keys_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.flatten().filter(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.contains("identity") || name.contains("peers")
+    });
+    names.map(|entry| entry.path()).collect()
+}
