@@ -490,3 +490,11 @@ pub fn until_within(patience: Duration, what: &str, mut state: impl FnMut() -> b
         state()
     });
 }
+
+/// Moves a network that `reunite setup --local` made to a loopback address that no other test uses.
+pub fn to_own_address(peers: &Path) {
+    let [a, b, c]: [u8; 3] = rand::random();
+    let own = format!("127.{}.{b}.{}:", a.clamp(1, 254), c.clamp(2, 254));
+    let text = fs::read_to_string(peers).expect("there").replace("127.0.0.1:", &own);
+    fs::write(peers, text).expect("written");
+}
