@@ -343,7 +343,9 @@ fn tier1(peers: &Path, number: &str, data: &Path) -> Command {
 /// The program refuses to begin: status 1, one line of what is wrong, which holds all of `words`, and one of
 /// what to do.
 fn is_refused(mut command: Command, words: &[&str]) {
-    let output = command.stdin(Stdio::null()).output().expect("it starts");
+    // Errors alone: a folder that a test made is readable by others, which is worth a warning.
+    command.env("RUST_LOG", "error").stdin(Stdio::null());
+    let output = command.output().expect("it starts");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     let lines: Vec<_> = said.lines().collect();
