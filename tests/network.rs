@@ -281,7 +281,7 @@ fn a_peer_that_comes_back_and_broadcasts_its_old_copy_gets_what_it_missed() {
 
 #[test]
 fn a_peer_whose_file_has_a_row_twice_gets_what_it_missed() {
-    let network = Network::new("doubled", 2);
+    let network = Network::classic("doubled", 2);
     network.put(1, &database(&[ANA, "Bo, , , missing, 77"]));
     let (peer, mut one) = (Original::new(&network, 2), network.tier1(1));
     one.ask(&["9"]);

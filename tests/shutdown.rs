@@ -90,7 +90,7 @@ fn a_change_made_just_before_the_end_is_in_the_file() {
 #[test]
 fn rows_received_just_before_the_end_are_in_the_file() {
     for way in WAYS {
-        let network = Network::new("end-received", 2);
+        let network = Network::classic("end-received", 2);
         let (node, two) = (network.tier1(1), Original::new(&network, 2));
         two.deliver(&format!("{HEAD}Ana, tall, 4/4/23, missing, 7\n"));
         node.wait_for("sent its database");
@@ -102,7 +102,7 @@ fn rows_received_just_before_the_end_are_in_the_file() {
 #[test]
 fn a_node_ends_in_the_middle_of_a_text_session() {
     for way in WAYS {
-        let network = Network::new("end-session", 2);
+        let network = Network::classic("end-session", 2);
         let (node, two) = (network.tier1(1), Original::new(&network, 2));
         let mut session = two.insist(TEXT);
         write(&mut session, "are you there?");
@@ -116,7 +116,7 @@ fn a_node_ends_in_the_middle_of_a_text_session() {
 #[test]
 fn a_node_ends_in_the_middle_of_a_call_of_its_own() {
     for way in WAYS {
-        let network = Network::new("end-call", 2);
+        let network = Network::classic("end-call", 2);
         let (mut node, two) = (network.tier1(1), Original::new(&network, 2));
         node.type_lines(&["7", "2", "hello"]);
         let mut call = two.let_in(&two.knocked());
@@ -133,7 +133,7 @@ fn a_node_ends_in_the_middle_of_a_call_of_its_own() {
 #[test]
 fn a_node_ends_in_the_middle_of_a_broadcast_to_dead_peers() {
     for way in WAYS {
-        let network = Network::new("end-broadcast", 8);
+        let network = Network::classic("end-broadcast", 8);
         let mut node = network.tier1(1);
         // Some are silent, the others are not there at all.
         let silent = [2, 3, 4].map(|number| Original::new(&network, number));
@@ -147,7 +147,7 @@ fn a_node_ends_in_the_middle_of_a_broadcast_to_dead_peers() {
 #[test]
 fn a_node_ends_while_peers_take_its_file_and_never_close() {
     for way in WAYS {
-        let network = Network::new("end-deaf", 2);
+        let network = Network::classic("end-deaf", 2);
         network.put(1, &rows(100_000));
         let (mut node, two) = (network.tier1(1), Original::new(&network, 2));
         node.type_lines(&["8", "2"]);
@@ -160,7 +160,7 @@ fn a_node_ends_while_peers_take_its_file_and_never_close() {
 #[test]
 fn a_node_ends_while_doors_wait() {
     for way in WAYS {
-        let network = Network::new("end-door", 2);
+        let network = Network::classic("end-door", 2);
         let (node, two) = (network.tier1(1), Original::new(&network, 2));
         for purpose in [TEXT, FILE] {
             two.knock(purpose);
@@ -173,7 +173,7 @@ fn a_node_ends_while_doors_wait() {
 #[test]
 fn a_node_ends_while_peers_and_readers_send_without_end() {
     for way in WAYS {
-        let network = Network::new("end-endless", 4);
+        let network = Network::classic("end-endless", 4);
         let node = network.tier1(1);
         let peers = [2, 3].map(|number| Original::new(&network, number));
         let rows = rows(10_000);
@@ -288,7 +288,7 @@ fn an_idle_reader_ends_in_every_way() {
 
 /// A reader that asks nodes which do not answer.
 fn refreshing_reader(name: &str, nodes: usize) -> (Network, Vec<Original>, Node) {
-    let network = Network::new(name, nodes);
+    let network = Network::classic(name, nodes);
     let silent = (1..=nodes).map(|number| Original::new(&network, number)).collect();
     let mut reader = network.tier2(1);
     reader.type_lines(&["3"]);
@@ -315,7 +315,7 @@ fn a_reader_finishes_its_refresh_before_it_takes_the_end_of_a_script() {
 #[test]
 fn a_reader_ends_in_the_middle_of_a_copy_and_keeps_its_old_one() {
     for way in [Way::Interrupt, Way::Terminate] {
-        let network = Network::new("end-copy", 1);
+        let network = Network::classic("end-copy", 1);
         let old = "People:\nName, Appearance, Last Seen, Status\n\nAna, , , found\n";
         let file = network.folder.path().join("tier2-1/T2DATABASE.txt");
         fs::create_dir_all(file.parent().expect("a folder")).expect("made");
@@ -372,7 +372,7 @@ fn a_second_node_on_the_same_folder_is_refused() {
 
 #[test]
 fn an_address_in_use_or_of_another_machine_is_refused() {
-    let network = Network::new("in-use", 1);
+    let network = Network::classic("in-use", 1);
     let node = network.tier1(1);
     let address = network.addresses[0].to_string();
     is_refused(tier1(&network.peers(), "1", &network.data(2)), &[&address, "in use"]);
@@ -399,7 +399,7 @@ fn a_peers_file_that_cannot_be_used_is_refused() {
         (Vec::new(), &["wrong.json", "line 1", "not JSON"]),
         (b"\xff\xfe".to_vec(), &["wrong.json", "UTF-8"]),
         (right[..right.len() / 2].into(), &["wrong.json", "line", "not JSON"]),
-        (right.replace("classic", "loud").into(), &["wrong.json", "dialect"]),
+        (right.replace("sealed", "loud").into(), &["wrong.json", "dialect"]),
         (right.replace(&network.addresses[1].to_string(), "yangon").into(), &["peer 2", "address"]),
         (right.replace("\"number\": 2", "\"number\": 1").into(), &["peer 1", "number", "same"]),
     ];
@@ -414,7 +414,7 @@ fn a_peers_file_that_cannot_be_used_is_refused() {
 
 #[test]
 fn a_number_that_is_nobodys_is_refused() {
-    let network = Network::new("number", 2);
+    let network = Network::classic("number", 2);
     for (number, word) in [("0", "0"), ("3", "no peer 3"), ("1000", "1000")] {
         is_refused(tier1(&network.peers(), number, &network.data(1)), &[word]);
     }
@@ -423,7 +423,7 @@ fn a_number_that_is_nobodys_is_refused() {
 
 #[test]
 fn a_data_folder_or_database_that_cannot_be_used_is_refused_and_left_alone() {
-    let network = Network::new("data", 1);
+    let network = Network::classic("data", 1);
     fs::write(network.data(1), "a file").expect("written");
     is_refused(tier1(&network.peers(), "1", &network.data(1)), &["data1"]);
     assert_eq!(fs::read(network.data(1)).expect("there"), b"a file");
