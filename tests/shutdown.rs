@@ -7,7 +7,7 @@ mod support;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Instant;
@@ -188,6 +188,54 @@ fn a_node_ends_while_peers_and_readers_send_without_end() {
             end(node, way, "two peers and a reader send without end");
         });
         people_in_whole_file(&network);
+    }
+}
+
+#[test]
+fn a_node_ends_in_the_middle_of_a_sealed_call() {
+    for way in WAYS {
+        let network = Network::new("end-sealed-call", 2);
+        let (mut one, two) = (network.tier1(1), network.tier1(2));
+        one.type_lines(&["7", "2", "are you there?"]);
+        two.wait_for("are you there?");
+        // A call that nobody hears any more.
+        signal(two.pid(), Signal::STOP);
+        one.type_lines(&["hello?"]);
+        if matches!(way, Way::Menu) {
+            one.type_lines(&["quit"]);
+        }
+        end(one, way, "a sealed call runs");
+        people_in_whole_file(&network);
+    }
+}
+
+#[test]
+fn nodes_end_in_the_middle_of_a_sealed_transfer_that_has_stopped() {
+    for way in WAYS {
+        for (stopped, ending) in [(2, 1), (1, 2)] {
+            let network = Network::new("end-sealed-transfer", 2);
+            network.put(1, &rows(60_000));
+            let (mut one, two) = (network.tier1(1), network.tier1(2));
+            one.type_lines(&["8", "2"]);
+            until("rows come", || network.people(2).len() > 1);
+            let nodes = [one, two];
+            signal(nodes[stopped - 1].pid(), Signal::STOP);
+            let [one, two] = nodes;
+            end(if ending == 1 { one } else { two }, way, "a transfer has stopped in the middle");
+        }
+    }
+}
+
+#[test]
+fn a_reader_ends_in_the_middle_of_a_sealed_refresh() {
+    for way in [Way::Interrupt, Way::Terminate] {
+        let network = Network::new("end-sealed-refresh", 3);
+        let silent = network.addresses.clone().into_iter().map(UdpSocket::bind);
+        let _silent: Vec<_> = silent.map(|socket| socket.expect("free")).collect();
+        let mut reader = network.tier2(1);
+        reader.type_lines(&["3"]);
+        reader.wait_for("Asking node");
+        end(reader, way, "a refresh asks silent nodes");
     }
 }
 

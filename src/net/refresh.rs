@@ -140,6 +140,7 @@ impl<'a> Refresh<'a> {
         let done = receive(channel, offer, &mut renewal, &mut came, progress);
         self.has_more |= !came.is_empty();
         let stays = renewal.stays(done.is_ok());
+        log::info!("of the new copy {} rows came, {} were here already", came.len(), stays.len());
         let stays = stays.iter().filter_map(|place| self.rows.get(*place as usize)).cloned();
         came.extend(stays);
         self.rows = came;
