@@ -1,7 +1,7 @@
 //! Frames: where one message of a sealed session ends and the next begins.
 //!
 //! ```text
-//! frame = length u32  body      length 1..=MAX_FRAME, of the body alone
+//! frame = length u32  body      length 1..=MAX_FRAME, of the body alone; less where all bodies are short
 //! ```
 
 use crate::base::error::{Error, Result};
@@ -27,8 +27,10 @@ pub fn append(body: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Puts frames together from pieces of any size. It holds one unfinished frame and nothing more.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Frames {
+    /// Longest body that may come.
+    most: usize,
     length: [u8; LENGTH_BYTES],
     /// How many bytes of the length have come.
     known: usize,
@@ -38,7 +40,13 @@ pub struct Frames {
 impl Frames {
     /// A decoder between two frames.
     pub fn new() -> Self {
-        Self::default()
+        Self { most: MAX_FRAME, length: [0; LENGTH_BYTES], known: 0, body: Vec::new() }
+    }
+
+    /// From now on bodies have at most `most` bytes, which is no more than `MAX_FRAME`: who may say only little
+    /// makes us hold only little.
+    pub fn limit(&mut self, most: usize) {
+        self.most = most.min(MAX_FRAME);
     }
 
     /// Takes from the front of `piece` what belongs to the frame under way. Returns its body once it is
@@ -54,7 +62,7 @@ impl Frames {
             (self.known, *piece) = (self.known + 1, rest);
         }
         let length = usize::try_from(u32::from_be_bytes(self.length)).unwrap_or(usize::MAX);
-        if !(1..=MAX_FRAME).contains(&length) {
+        if !(1..=self.most).contains(&length) {
             return Err(Error::peer(format!("announced a frame of {length} bytes")));
         }
         let missing = length.saturating_sub(self.body.len());
@@ -72,6 +80,12 @@ impl Frames {
     /// Whether a frame has begun that is not whole yet: an end here is a transfer that broke off.
     pub fn is_amid(&self) -> bool {
         self.known > 0
+    }
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -102,6 +116,19 @@ mod tests {
         }
         let longest = vec![7; MAX_FRAME];
         assert_eq!(all(&[&encode(&longest)]).expect("allowed"), [longest]);
+    }
+
+    #[test]
+    fn who_may_say_only_little_makes_us_hold_only_little() {
+        let mut frames = Frames::new();
+        frames.limit(3);
+        let bytes = [encode(b"abc"), encode(b"abcd")].concat();
+        let mut piece = bytes.as_slice();
+        assert_eq!(frames.take(&mut piece).expect("short enough"), Some(b"abc".to_vec()));
+        assert!(frames.take(&mut piece).is_err());
+        let mut frames = Frames::new();
+        frames.limit(usize::MAX);
+        assert!(frames.take(&mut (MAX_FRAME as u32 + 1).to_be_bytes().as_slice()).is_err());
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub const MERGE_BATCH: usize = 256;
 
 /// Longest body of a frame, bytes: the largest message with room, and what one peer may make us hold.
 pub const MAX_FRAME: usize = 1024 * 1024;
+/// Longest body of a frame before both sides know that the session is theirs, bytes: that of a `Bind`.
+pub const MAX_FIRST_FRAME: usize = 49;
+/// Longest body of a frame of a talk, bytes: a kind and what is said.
+pub const MAX_SPOKEN_FRAME: usize = 1 + MAX_SPOKEN;
+/// Longest body of a frame of a reader, bytes: it wants every bucket, and shows no hash.
+pub const MAX_READER_FRAME: usize = 4 + (4 << MAX_BUCKET_BITS);
 /// Most rows that one transfer may bring: what a database may hold.
 pub const MAX_TRAVELLING_ROWS: usize = MAX_PEOPLE + 2 * MAX_OTHER_ROWS;
 /// Rows that share one digest, about: fewer make the offer longer, more the answer to it.
@@ -151,6 +157,9 @@ pub const MAX_DOORS: usize = 128;
 pub const MAX_MEMBER_DOORS: usize = 8;
 /// Callers whose handshakes go on at one door.
 pub const DOOR_GUESTS: usize = 8;
+/// Handshakes that fail at one door before it closes. Each costs up to 5 ms on a Pi; fewer would let somebody
+/// on the visitor's own machine close the door before the visitor is there.
+pub const DOOR_FAILURES: usize = 256;
 /// How long one of them may take.
 pub const GUEST_PATIENCE: Duration = Duration::from_secs(3);
 /// When who finds no place may come back.

@@ -11,7 +11,9 @@
 use crate::base::error::{Error, Result};
 use crate::model::datagram::{NOISE_1, NOISE_2};
 use crate::model::keys::{KnockKey, SecretKey};
-use crate::model::limits::TOKEN_DIGITS;
+use crate::model::limits::{
+    MAX_FIRST_FRAME, MAX_FRAME, MAX_READER_FRAME, MAX_SPOKEN_FRAME, TOKEN_DIGITS,
+};
 use crate::model::message::{Bind, HANDSHAKE_BYTES, SESSION_BYTES};
 use rand::rngs::StdRng;
 use rand::{CryptoRng, Rng, SeedableRng};
@@ -43,6 +45,23 @@ impl Purpose {
             Self::Talk => 1,
             Self::Sync => 2,
             Self::Refresh => 3,
+        }
+    }
+
+    /// Longest body that the caller may send in such a session, bytes.
+    pub fn longest_of_caller(self) -> usize {
+        match self {
+            Self::Talk => MAX_SPOKEN_FRAME,
+            Self::Sync => MAX_FRAME,
+            Self::Refresh => MAX_READER_FRAME,
+        }
+    }
+
+    /// Longest body that the node may answer there, bytes.
+    pub fn longest_of_node(self) -> usize {
+        match self {
+            Self::Talk => MAX_FIRST_FRAME,
+            Self::Sync | Self::Refresh => MAX_FRAME,
         }
     }
 

@@ -116,6 +116,9 @@ impl<'a> Asked<'a> {
     /// Takes a part of what is wanted. After the last one: the places of the rows to send, in the order in
     /// which they are to be sent. Nothing should be sent before, or both sides could wait for the other to read.
     pub fn take(&mut self, want: &Want) -> Result<Option<Vec<u32>>> {
+        if want.buckets.is_empty() && !want.last {
+            return Err(Error::peer("wants nothing, and goes on"));
+        }
         for Wanted { bucket, shown } in &want.buckets {
             let bucket = *bucket;
             if u32::from(bucket) < self.next || u32::from(bucket) >= 1 << self.bits {
@@ -389,6 +392,7 @@ mod tests {
         assert!(refuses(&want(&[4], &[])), "not offered");
         assert!(refuses(&want(&[u16::MAX], &[])), "not offered");
         assert!(refuses(&want(&[1, 1], &[])), "twice");
+        assert!(refuses(&want(&[], &[])), "nothing, and so on for ever");
         assert!(refuses(&want(&[0], &[giver.bucket(2, 1)[0].hash])), "of another bucket");
         let mut asked = Asked::new(&giver, &offer);
         assert!(asked.take(&want(&[1], &[])).expect("right").is_none());

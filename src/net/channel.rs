@@ -3,7 +3,9 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::frame::{self, Frames};
-use crate::model::limits::{FILE_GRACE, FILE_SILENCE, MESSAGE_PATIENCE};
+use crate::model::limits::{
+    FILE_GRACE, FILE_SILENCE, MAX_FIRST_FRAME, MESSAGE_PATIENCE, SLOWEST_FILE,
+};
 use crate::net::tls;
 use crate::net::wire::{Wire, is_not_yet};
 use rustls::Connection;
@@ -45,11 +47,27 @@ impl Flow {
 const RECORD: usize = 16 * 1024;
 /// Plain bytes given to TLS before they are sent on.
 const PLAIN: usize = 64 * 1024;
+/// How long those may take on top of the patience for each step: a side that reads a few bytes at a time makes
+/// progress for ever.
+const PLAIN_PATIENCE: Duration = Duration::from_secs(PLAIN as u64 / SLOWEST_FILE);
 
 impl Channel {
-    /// A line on which TLS has still to be agreed.
+    /// A line on which TLS has still to be agreed. Until `limit` says otherwise, only the first short message
+    /// may come: nobody has shown yet that the session is theirs.
     pub fn new(tls: Connection, wire: Wire) -> Self {
-        Self { tls, wire, frames: Frames::default(), ready: VecDeque::new(), ended: false, came: 0 }
+        let mut frames = Frames::new();
+        frames.limit(MAX_FIRST_FRAME);
+        Self { tls, wire, frames, ready: VecDeque::new(), ended: false, came: 0 }
+    }
+
+    /// From now on messages of at most `most` bytes may come.
+    pub fn limit(&mut self, most: usize) {
+        self.frames.limit(most);
+    }
+
+    /// Whether nothing has come yet.
+    pub fn is_silent(&self) -> bool {
+        self.came == 0
     }
 
     /// The connection, to wait for bytes on it together with others.
@@ -120,6 +138,15 @@ impl Channel {
         }
     }
 
+    /// The first message of a transfer, which may begin until `deadline` and then come as slowly as `Flow` lets it.
+    pub fn receive_first(&mut self, deadline: Deadline, slowest: u64) -> Result<Vec<u8>> {
+        if self.ready.is_empty() && !self.ended {
+            self.wire.wait_to_read(deadline)?;
+        }
+        let flow = self.flow(slowest);
+        self.receive_of(&flow)
+    }
+
     /// The flow of what comes from now on.
     pub fn flow(&self, slowest: u64) -> Flow {
         Flow { begun: Instant::now(), from: self.came, slowest }
@@ -144,11 +171,11 @@ impl Channel {
     }
 
     fn flush(&mut self, patience: Duration) -> Result<()> {
-        let deadline = |patience| Deadline::after(patience);
-        let mut until = deadline(patience);
+        let end = Deadline::after(patience + PLAIN_PATIENCE);
+        let mut until = end.or_after(patience);
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut self.wire.stream()) {
-                Ok(_) => until = deadline(patience),
+                Ok(_) => until = end.or_after(patience),
                 Err(cause) if is_not_yet(&cause) => self.wire.wait_to_write(until)?,
                 Err(cause) => return Err(Error::device("write to the connection", cause)),
             }

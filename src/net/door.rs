@@ -3,8 +3,9 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::base::threads::lock;
+use crate::base::throttle::Throttle;
 use crate::model::gate::Visitor;
-use crate::model::limits::{DOOR_GUESTS, DOOR_OPEN, DOOR_STRANGERS, GUEST_PATIENCE, SLICE};
+use crate::model::limits::{DOOR_FAILURES, DOOR_GUESTS, DOOR_OPEN, GUEST_PATIENCE, SLICE};
 use crate::model::message::{Bind, Opened, Opening};
 use crate::net::admission::Admitted;
 use crate::net::channel::Channel;
@@ -16,7 +17,7 @@ use crate::net::udp;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use crate::store::peer_book::Peer;
 use std::net::{IpAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Pause when the system gives no further socket.
 const NO_SOCKET_PAUSE: Duration = Duration::from_millis(50);
@@ -57,9 +58,10 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
         }
         Visitor::Reader => Other::Reader,
     };
-    let mut guests = Guests { context, sealed, other, bind, waiting: Vec::new(), failed: 0 };
+    let mut guests = Guests::new(context, sealed, other, bind);
     let mut channel = guests.first(&listener, from.ip())?;
     drop((listener, guests, door));
+    channel.limit(purpose.longest_of_caller());
     channel.send(&Opened::Welcome.encode(), GUEST_PATIENCE)?;
     if let Visitor::Member(peer) = visitor {
         context.monitor.heard(peer);
@@ -76,11 +78,18 @@ struct Guests<'a> {
     sealed: &'a Sealed,
     other: Other,
     bind: Bind,
+    /// In the order in which they came.
     waiting: Vec<(Channel, Deadline)>,
     failed: usize,
+    troubles: Throttle,
 }
 
-impl Guests<'_> {
+impl<'a> Guests<'a> {
+    fn new(context: &'a Context, sealed: &'a Sealed, other: Other, bind: Bind) -> Self {
+        let troubles = Throttle::default();
+        Self { context, sealed, other, bind, waiting: Vec::new(), failed: 0, troubles }
+    }
+
     /// The first who is the right one.
     fn first(&mut self, listener: &TcpListener, expected: IpAddr) -> Result<Channel> {
         let deadline = Deadline::after(DOOR_OPEN);
@@ -95,7 +104,7 @@ impl Guests<'_> {
             if let Some(channel) = self.progress() {
                 return Ok(channel);
             }
-            if self.failed >= DOOR_STRANGERS {
+            if self.failed >= DOOR_FAILURES {
                 return Err(Error::peer("strangers crowd the door; it is closed"));
             }
         }
@@ -103,23 +112,37 @@ impl Guests<'_> {
 
     fn accept(&mut self, listener: &TcpListener, expected: IpAddr) -> Result<()> {
         match listener.accept() {
-            Ok((stream, from)) => {
-                if !is_from(from.ip(), expected) || self.waiting.len() >= DOOR_GUESTS {
-                    log::debug!("{from} came to a door that is not for it, or crowded");
-                    self.failed += 1;
-                    return Ok(());
-                }
-                let wire = Wire::new(stream, &self.context.stop)?;
-                let tls = self.sealed.credentials.server(self.other)?;
-                self.waiting.push((Channel::new(tls, wire), Deadline::after(GUEST_PATIENCE)));
+            // Costs no handshake: it counts for nothing, or anybody could close the door.
+            Ok((_, from)) if !is_from(from.ip(), expected) => {
+                log::debug!("{from} came to a door that is not for it");
             }
+            Ok((stream, from)) => match Wire::new(stream, &self.context.stop) {
+                Ok(wire) => {
+                    let tls = self.sealed.credentials.server(self.other)?;
+                    self.make_room();
+                    self.waiting.push((Channel::new(tls, wire), Deadline::after(GUEST_PATIENCE)));
+                }
+                Err(error) => log::debug!("{from} came and went: {error}"),
+            },
             Err(cause) if is_not_yet(&cause) => {}
             Err(cause) => {
-                log::warn!("accept: {cause}");
+                if let Some(hushed) = self.troubles.note(Instant::now()) {
+                    log::warn!("accept: {cause}; {hushed} such before");
+                }
                 self.context.stop.wait(NO_SOCKET_PAUSE);
             }
         }
         Ok(())
+    }
+
+    /// When all places are taken, whoever has been silent for longest goes, or else whoever came first: the
+    /// visitor is quick.
+    fn make_room(&mut self) {
+        if self.waiting.len() >= DOOR_GUESTS {
+            let silent = self.waiting.iter().position(|(channel, _)| channel.is_silent());
+            self.failed += usize::from(silent.is_none());
+            self.waiting.remove(silent.unwrap_or(0));
+        }
     }
 
     /// Goes on with every handshake; drops those who failed or take too long.
@@ -130,16 +153,16 @@ impl Guests<'_> {
             match first.and_then(|first| first.map(|body| Opening::decode(&body)).transpose()) {
                 Ok(None) if patience.left().is_some() => at += 1,
                 Ok(Some(Opening::Bind(shown))) if shown.matches(&self.bind) => {
-                    return Some(self.waiting.swap_remove(at).0);
+                    return Some(self.waiting.remove(at).0);
                 }
                 Ok(_) => {
                     self.failed += 1;
-                    self.waiting.swap_remove(at);
+                    self.waiting.remove(at);
                 }
                 Err(error) => {
                     log::debug!("a guest at the door: {error}");
                     self.failed += 1;
-                    self.waiting.swap_remove(at);
+                    self.waiting.remove(at);
                 }
             }
         }

@@ -37,6 +37,7 @@ impl Phone {
         errand: Errand,
         stop: &Stop,
     ) -> Result<Channel> {
+        let longest = errand.asked.purpose.longest_of_node();
         let (port, bind) = self.knock(to, errand, stop)?;
         let deadline = Deadline::after(DOOR_OPEN);
         let wire = Wire::connect(SocketAddr::new(to.ip(), port), deadline, stop)?;
@@ -44,8 +45,9 @@ impl Phone {
         // Goes out with the end of the handshake: not before the node has proved its key.
         channel.send(&Opening::Bind(bind).encode(), DOOR_OPEN)?;
         match Opened::decode(&channel.expect(deadline)?)? {
-            Opened::Welcome => Ok(channel),
+            Opened::Welcome => channel.limit(longest),
         }
+        Ok(channel)
     }
 
     /// Calls until the node names a port.

@@ -110,7 +110,8 @@ impl<'a> Refresh<'a> {
         let phone = Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::reader() };
         let mut channel = phone.open(peer.address, pinned, errand, self.stop)?;
         channel.send(&Fetching::Fetch.encode(), TEXT_CLOSE)?;
-        let offer = match Giving::decode(&channel.expect(Deadline::after(COMPARE_PATIENCE))?)? {
+        let offer = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
+        let offer = match Giving::decode(&offer)? {
             Giving::Offer(offer) => offer,
             Giving::Refused(why) => return Err(refused(why)),
             _ => return Err(Error::peer("it gives without an offer")),

@@ -54,14 +54,10 @@ pub fn serve(
 ) -> Result<()> {
     channel.send(&Giving::Offer(shelf.offer.clone()).encode(), FILE_SILENCE)?;
     let mut asked = Asked::new(&shelf.index, &shelf.offer);
-    let flow = channel.flow(0);
-    let mut first = Some(Deadline::after(COMPARE_PATIENCE));
+    // The other side compares before it says the first word.
+    let mut body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), slowest)?;
+    let flow = channel.flow(slowest);
     let places = loop {
-        let body = match first.take() {
-            // The other side compares before it says the first word.
-            Some(deadline) => channel.expect(deadline)?,
-            None => channel.receive_of(&flow)?,
-        };
         match Taking::decode(&body)? {
             Taking::Want(want) => {
                 if let Some(places) = asked.take(&want)? {
@@ -71,6 +67,7 @@ pub fn serve(
             Taking::Refused(why) => return Err(refused(why)),
             Taking::Stored(_) => return Err(Error::peer("it stored what was not sent")),
         }
+        body = channel.receive_of(&flow)?;
     };
     send_rows(channel, shelf, &places, slowest, progress)?;
     channel.send(&Giving::End.encode(), FILE_SILENCE)
@@ -107,7 +104,8 @@ fn send_rows(
 
 /// Takes what a peer gives.
 pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
-    let offer = match Giving::decode(&channel.expect(Deadline::after(COMPARE_PATIENCE))?)? {
+    let offer = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
+    let offer = match Giving::decode(&offer)? {
         Giving::Offer(offer) => offer,
         _ => return Err(Error::peer("it gives without an offer")),
     };
