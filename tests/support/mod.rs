@@ -400,6 +400,7 @@ pub fn until(what: &str, mut state: impl FnMut() -> bool) {
     }
 }
 
+pub mod attacker;
 pub mod original;
 
 impl Network {
