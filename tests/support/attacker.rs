@@ -196,19 +196,19 @@ impl Held {
 
     /// A session whose bytes one chooses, welcomed.
     pub fn enter(&self, purpose: Purpose) -> Raw {
-        let mut raw = self.at_door(purpose);
-        raw.welcomed();
-        raw
+        let (port, bind) = self.knock(purpose).opened();
+        self.come_in(port, bind).expect("it is let in")
     }
 
-    /// The same, bound to its knock and not yet welcomed.
-    fn at_door(&self, purpose: Purpose) -> Raw {
-        let (port, bind) = self.knock(purpose).opened();
+    /// Comes in at a door, if it can.
+    pub fn come_in(&self, port: u16, bind: Bind) -> Option<Raw> {
         let tls = self.credentials().client(&self.node_keys.identity).expect("right");
-        let mut raw = Raw::new(tls, connect(SocketAddr::new(self.node.ip(), port)));
-        raw.shake().expect("right keys");
-        raw.frame(&Opening::Bind(bind).encode()).expect("the door listens");
-        raw
+        let tcp = TcpStream::connect((self.node.ip(), port)).ok()?;
+        let mut raw = Raw::new(tls, ready(tcp));
+        raw.shake().ok()?;
+        raw.frame(&Opening::Bind(bind).encode()).ok()?;
+        let welcome = raw.hear()?;
+        matches!(Opened::decode(&welcome), Ok(Opened::Welcome)).then_some(raw)
     }
 }
 
@@ -335,16 +335,26 @@ pub fn until_decided(datagrams: &Datagrams, node: SocketAddr) {
 
 /// The TCP ports on which somebody listens at this address: the doors of its node, whose address is its own.
 pub fn doors(ip: IpAddr) -> Vec<u16> {
+    sockets(ip, "0A")
+}
+
+/// How many have come to a door, and are there.
+pub fn guests(ip: IpAddr, port: u16) -> usize {
+    sockets(ip, "01").iter().filter(|at| **at == port).count()
+}
+
+/// The ports of TCP sockets at this address that are in this state (see proc(5), and tcp_states.h of Linux).
+fn sockets(ip: IpAddr, state: &str) -> Vec<u16> {
     let IpAddr::V4(ip) = ip else { panic!("the tests use IPv4") };
     let address = format!("{:08X}", u32::from_le_bytes(ip.octets()));
     let table = fs::read_to_string("/proc/net/tcp").expect("on Linux");
-    let listening = table.lines().filter_map(|line| {
+    let ports = table.lines().filter_map(|line| {
         let mut fields = line.split_whitespace().skip(1);
-        let (at, _, state) = (fields.next()?, fields.next()?, fields.next()?);
+        let (at, _, is) = (fields.next()?, fields.next()?, fields.next()?);
         let port = at.strip_prefix(&address)?.strip_prefix(':')?;
-        (state == "0A").then(|| u16::from_str_radix(port, 16).expect("a port"))
+        (is == state).then(|| u16::from_str_radix(port, 16).expect("a port"))
     });
-    listening.collect()
+    ports.collect()
 }
 
 // --- sessions, byte by byte ---
@@ -391,17 +401,24 @@ impl Raw {
         Ok(())
     }
 
-    /// The next frame.
+    /// The next frame, which has to come.
     pub fn expect(&mut self) -> Vec<u8> {
+        self.hear().expect("a frame; the session was ended instead")
+    }
+
+    /// The next frame; `None` when the session has ended.
+    fn hear(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some((length, rest)) = self.heard.split_first_chunk() {
                 let length = u32::from_be_bytes(*length) as usize;
                 if let Some(body) = rest.get(..length).map(<[u8]>::to_vec) {
                     self.heard.drain(..4 + length);
-                    return body;
+                    return Some(body);
                 }
             }
-            assert!(self.read(), "it ended instead");
+            if !self.read() {
+                return None;
+            }
         }
     }
 

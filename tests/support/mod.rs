@@ -401,6 +401,7 @@ pub fn until(what: &str, mut state: impl FnMut() -> bool) {
 }
 
 pub mod attacker;
+pub mod certificates;
 pub mod original;
 
 impl Network {
