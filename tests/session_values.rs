@@ -1,10 +1,12 @@
-//! The checks of `support/session_checks.rs` over right messages with some of their bytes changed: what the
+//! The checks of `support/session_checks.rs` and `support/knock_checks.rs` over right input with some of its bytes changed: what the
 //! fuzz targets do for hours, in seconds and with the compiler that everybody has.
 
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "support/session_checks.rs"]
 mod checks;
+#[path = "support/knock_checks.rs"]
+mod knock_checks;
 
 use proptest::prelude::*;
 use std::fs;
@@ -54,5 +56,20 @@ proptest! {
     #[test]
     fn rows_are_taken_only_if_they_stay_the_same(bytes in changed("rows")) {
         checks::rows(&bytes);
+    }
+}
+
+proptest! {
+    // Each case is some dozen handshakes.
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn a_gate_lets_in_only_who_may_come_in_and_always_still_does(bytes in changed("knock")) {
+        knock_checks::knock(&bytes);
+    }
+
+    #[test]
+    fn a_caller_believes_only_the_node_and_always_gets_in(bytes in changed("reply")) {
+        knock_checks::reply(&bytes);
     }
 }
