@@ -1,12 +1,15 @@
 //! reunite: records missing and found people, peer to peer, where there is no centre to rely on.
 //!
 //! ```text
-//!   UDP                                        TCP, a port for each session
-//! datagram --> knock --> admission --> door --> session --> database --> saver --> DATABASEx.txt
-//!                |                                             ^  |
-//!                |                                       menu -+  +--(bounded channel)--> broadcast --> dial
-//!                +--> replies: the ports that peers answer to our own knocks ----------------------------^
+//!   UDP                                        TCP + TLS, a port for each session
+//! hello, knock --> knock (gate) --> admission --> door --> session --> database --> saver --> DATABASEx.txt
+//!                                                                      ^  |
+//!                                                                menu -+  +--(bounded channel)--> broadcast
+//!                                                                                                     |
+//!   UDP + TCP + TLS, to the peers  <-- phone <-- dial <-- sync, talk <-- deliver <-------------------+
 //! ```
+//!
+//! `net::classic` holds the same steps in the original's wire, in clear, for networks that ask for it.
 //!
 //! The layers, lowest first; a module uses only its own layer and those before it, and nothing in a circle:
 //! [`base`] errors, threads, limited places; [`model`] pure values and decisions; [`store`] the disk;

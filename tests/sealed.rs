@@ -170,7 +170,7 @@ fn a_second_refresh_brings_what_changed_and_drops_what_is_gone() {
     one.ask(&["4", "1000005", "", "", "", "found"]);
     assert!(reader.ask(&["3"]).contains(&words::refreshed(3001, 3000)));
     let logged = reader.logged();
-    let last = logged.lines().filter(|line| line.contains("of the new copy")).next_back();
+    let last = logged.lines().rfind(|line| line.contains("of the new copy"));
     let came = rows_that_came(last.expect("a second refresh"));
     assert!((2..1500).contains(&came), "a few buckets come, not the whole copy: {came} rows");
     let copy = fs::read_to_string(copy_of(&network, "T2DATABASE.txt")).expect("there");

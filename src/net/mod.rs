@@ -1,10 +1,11 @@
 //! Net: sockets and the threads that serve them.
 //!
 //! ```text
-//! datagram -> knock -> admission -> door -> session -> database -> (bounded channel) -> broadcast -> dial
-//!               |                                                                                     |
-//!               +-- port replies ----------------------------------------------------- replies <------+
+//! who comes:  datagram -> knock -> admission -> door -> session -> merger -> database
+//! who goes:   broadcast, menu -> deliver -> sync, talk -> dial -> phone -> channel (tls, wire)
 //! ```
+//!
+//! What a knock is worth is decided in `model::gate`, what is said in a session stands in `model::message`.
 
 pub mod admission;
 pub mod broadcast;
