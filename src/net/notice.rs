@@ -48,6 +48,13 @@ pub enum Notice {
         /// Bytes of rows in all.
         all: u64,
     },
+    /// A long receiving goes on.
+    Receiving {
+        /// From whom.
+        peer: PeerNumber,
+        /// Bytes of rows that have come.
+        done: u64,
+    },
     /// Our own disk fails, or is well again.
     Disk(Disk),
 }

@@ -115,7 +115,10 @@ pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Resul
     }
     drop(shelf);
     let mut merger = Merger::new(context, peer);
-    let came = rows(channel, &offer, &mut merger);
+    let mut progress = Meter::new(|done, _| {
+        context.notices.tell(Notice::Receiving { peer, done });
+    });
+    let came = rows(channel, &offer, &mut merger, &mut progress);
     let (tally, saved) = merger.finish(came.is_err());
     came?;
     // Only if all of it is safe here, the peer may believe so.
@@ -129,8 +132,14 @@ pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Resul
     channel.finish(TEXT_CLOSE)
 }
 
-fn rows(channel: &mut Channel, offer: &Offer, merger: &mut Merger<'_>) -> Result<()> {
+fn rows(
+    channel: &mut Channel,
+    offer: &Offer,
+    merger: &mut Merger<'_>,
+    progress: &mut Meter<'_>,
+) -> Result<()> {
     let (flow, mut ceiling) = (channel.flow(SLOWEST_FILE), Ceiling::new(offer));
+    let mut bytes = 0;
     loop {
         match Giving::decode(&channel.receive_of(&flow)?)? {
             Giving::Rows(squeezed) => {
@@ -139,6 +148,8 @@ fn rows(channel: &mut Channel, offer: &Offer, merger: &mut Merger<'_>) -> Result
                 let found = unpack(&piece, View::Full, &mut keep)?;
                 merger.note_strange(found.strange as usize);
                 ceiling.take(u64::from(found.taken) + u64::from(found.strange), found.bytes)?;
+                bytes += found.bytes;
+                progress.note(bytes, offer.bytes);
             }
             Giving::End => return Ok(()),
             Giving::Refused(why) => return Err(refused(why)),

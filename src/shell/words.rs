@@ -131,6 +131,9 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
         Notice::Sending { peer, done, all } => {
             (sending(&peer_name(book, *peer), *done, *all), false)
         }
+        Notice::Receiving { peer, done } => {
+            (format!("{} sends: {} MB so far …", peer_name(book, *peer), done >> 20), false)
+        }
         Notice::Disk(Disk::Failing(why)) => (
             format!(
                 "WARNING: the disk cannot be written: {}\n  -> Make room or change the card. The node goes on, tries again, and keeps all in memory.",
