@@ -847,7 +847,9 @@ fn a_wrong_token_file_is_refused_with_its_line_and_without_its_tokens() {
 fn help_and_version_say_what_there_is() {
     let (output, help, _) = run(&["--help"]);
     assert!(output.status.success());
-    for command in ["tier1", "tier2", "peers", "token", "missing people"] {
+    for command in
+        ["setup", "peers", "fingerprint", "tier1", "tier2", "wipe", "token", "missing people"]
+    {
         assert!(help.contains(command), "{help}");
     }
     let (output, help, _) = run(&["tier1", "--help"]);

@@ -25,22 +25,23 @@ struct Cli {
     command: Command,
 }
 
+// In the order in which a person needs them.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a tier-1 node: a trusted node of an aid group, with the whole database
-    Tier1(Tier1),
-    /// Start a tier-2 node: a read-only copy without the sensitive data
-    Tier2(Tier2),
     /// Set up a node, or a whole network on this machine to try it out
     Setup(setup::Options),
-    /// Show fingerprints of keys, to compare them by voice
-    Fingerprint(membership::Fingerprint),
-    /// Destroy a node that is about to be overrun: identity, peers file, all data
-    Wipe(wipe::Options),
-    /// Work on peers files
+    /// Take nodes into a network, and make the peers files of both tiers
     #[command(subcommand)]
     Peers(Peers),
-    /// Make a new twelve-digit token and print it
+    /// Show the fingerprints of a network's nodes, to compare them by voice
+    Fingerprint(membership::Fingerprint),
+    /// Start a tier-1 node: a trusted node of an aid group, with the whole database
+    Tier1(Tier1),
+    /// Start a tier-2 node: a refugee's read-only copy without the sensitive data
+    Tier2(Tier2),
+    /// Destroy a node that is about to be overrun: identity, peers file, all data
+    Wipe(wipe::Options),
+    /// Make a twelve-digit token for a classic peers file
     Token,
 }
 
@@ -52,10 +53,10 @@ struct Tier1 {
     /// This node's number in the peers file
     #[arg(long, value_name = "N")]
     number: u64,
-    /// The folder for DATABASEN.txt; made where it is missing
+    /// This node's folder, with its identity and its DATABASEN.txt
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// The file whose first line is the passphrase of the identity, if it has one; else it is asked for
+    /// The file whose first line is the passphrase of the identity, instead of asking for it
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -74,9 +75,9 @@ struct Tier2 {
 enum Peers {
     /// Take nodes into a network by their cards
     Add(membership::Add),
-    /// Make the peers file for readers, without secrets of tier 1
+    /// Make the peers file for readers (tier-2 nodes), without the secrets of tier 1
     Tier2(membership::Tier2),
-    /// Turn the original's token.txt into a peers file
+    /// Turn the original's token.txt into a classic peers file, in clear
     Import(Import),
 }
 
@@ -105,14 +106,14 @@ pub fn run() -> ExitCode {
         log_to(None);
     }
     let done = match command {
-        Command::Tier1(options) => tier1(&options),
-        Command::Tier2(options) => tier2(&options),
         Command::Setup(options) => setup::run(&options),
-        Command::Fingerprint(options) => membership::fingerprint(&options),
-        Command::Wipe(options) => wipe::run(&options),
         Command::Peers(Peers::Add(options)) => membership::add(&options),
         Command::Peers(Peers::Tier2(options)) => membership::tier2(&options),
         Command::Peers(Peers::Import(options)) => import(&options),
+        Command::Fingerprint(options) => membership::fingerprint(&options),
+        Command::Tier1(options) => tier1(&options),
+        Command::Tier2(options) => tier2(&options),
+        Command::Wipe(options) => wipe::run(&options),
         Command::Token => {
             ask::say(&String::from_utf8_lossy(Token::random(&mut rand::rng()).expose()))
         }

@@ -18,10 +18,10 @@ pub struct Add {
     /// The tier-1 peers file; a new network begins where it is missing
     #[arg(long, value_name = "FILE")]
     peers: PathBuf,
-    /// The name of a new network
+    /// The name of the network, when it begins
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
-    /// Do not ask: the fingerprints have been compared
+    /// Do not ask whether the fingerprints are the same: they have been compared
     #[arg(long)]
     yes: bool,
     /// The cards of the nodes, as `reunite setup` made them
@@ -46,7 +46,7 @@ pub struct Fingerprint {
     /// A peers file of either tier
     #[arg(long, value_name = "FILE")]
     peers: PathBuf,
-    /// Only this node's
+    /// Show only this node's
     #[arg(long, value_name = "N")]
     number: Option<u64>,
 }

@@ -11,39 +11,46 @@ use crate::store::peers_file::card;
 use clap::Args;
 use std::path::PathBuf;
 
+/// The two ways to call it.
+const USAGE: &str = "reunite setup --number <N> --organisation <NAME> --address <IP:PORT> [--data <DIR>] [--passphrase]
+       reunite setup --local <N> [--tier2 <M>] --out <DIR>";
+const ONE_NODE: &str = "One node";
+const WHOLE_NETWORK: &str = "A whole network on this machine, to try it out";
+
 /// The options of `reunite setup`.
 #[derive(Debug, Args)]
+#[command(override_usage = USAGE)]
 pub struct Options {
-    /// Make a whole network of N nodes on this machine, to try it out
-    #[arg(long, value_name = "N", requires = "out", conflicts_with_all = ["number", "organisation", "address", "data", "passphrase", "passphrase_file"])]
-    local: Option<u64>,
-    /// Make also M readers (tier-2 nodes)
-    #[arg(long, value_name = "M", requires = "local", default_value_t = 0)]
-    tier2: u64,
-    /// The folder for the network on this machine; it must be new or empty
-    #[arg(long, value_name = "DIR", requires = "local")]
-    out: Option<PathBuf>,
-    /// The name of the network on this machine
-    #[arg(long, value_name = "NAME", requires = "local", default_value = "local demonstration")]
-    network: String,
-    /// The number of this node
-    #[arg(long, value_name = "N", required_unless_present = "local")]
+    /// The number of this node in its network, 1 to 999
+    #[arg(long, value_name = "N", required_unless_present = "local", help_heading = ONE_NODE)]
     number: Option<u64>,
     /// Whose node it is
-    #[arg(long, value_name = "NAME", required_unless_present = "local")]
+    #[arg(long, value_name = "NAME", required_unless_present = "local", help_heading = ONE_NODE)]
     organisation: Option<String>,
     /// Where the other nodes reach it
-    #[arg(long, value_name = "IP:PORT", required_unless_present = "local")]
+    #[arg(long, value_name = "IP:PORT", required_unless_present = "local", help_heading = ONE_NODE)]
     address: Option<String>,
     /// The data folder of this node; made where it is missing
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(long, value_name = "DIR", default_value = ".", help_heading = ONE_NODE)]
     data: PathBuf,
     /// Protect the identity by a passphrase, which is then asked for at each start
-    #[arg(long)]
+    #[arg(long, help_heading = ONE_NODE)]
     passphrase: bool,
     /// Protect it by the passphrase in this file's first line, instead of asking for one
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = ONE_NODE)]
     passphrase_file: Option<PathBuf>,
+    /// How many tier-1 nodes
+    #[arg(long, value_name = "N", requires = "out", help_heading = WHOLE_NETWORK, conflicts_with_all = ["number", "organisation", "address", "data", "passphrase", "passphrase_file"])]
+    local: Option<u64>,
+    /// How many readers (tier-2 nodes)
+    #[arg(long, value_name = "M", requires = "local", default_value_t = 0, help_heading = WHOLE_NETWORK)]
+    tier2: u64,
+    /// The folder for all of it; it must be new or empty
+    #[arg(long, value_name = "DIR", requires = "local", help_heading = WHOLE_NETWORK)]
+    out: Option<PathBuf>,
+    /// The name of the network
+    #[arg(long, value_name = "NAME", requires = "local", default_value = "local demonstration", help_heading = WHOLE_NETWORK)]
+    network: String,
 }
 
 /// Sets up a node, or a whole network on this machine.

@@ -52,7 +52,7 @@ pub fn program() -> String {
 pub fn made_locally(out: &Path, nodes: u64, readers: u64) -> String {
     let (program, file) = (program(), |name: &str| argument(&out.join(name)));
     let mut text = format!(
-        "The network is in {}: {nodes} nodes, {readers} readers. Start each in a terminal of its own:",
+        "The network is in {}. Nodes: {nodes}, readers: {readers}. Start each in a terminal of its own:",
         out.display()
     );
     for number in 1..=nodes {
@@ -75,7 +75,7 @@ pub fn made_locally(out: &Path, nodes: u64, readers: u64) -> String {
 /// What to do with a card.
 pub fn card_made(card: &Path, keys: &PublicKeys) -> String {
     format!(
-        "Fingerprint: {}\n  -> Send {} to whoever keeps the peers file; it is no secret. They run `reunite peers add`, call you, and\n     compare the fingerprint with you by voice. The file they send back is secret.",
+        "Fingerprint: {}\n  -> Send this card, which is no secret, to whoever keeps the peers file: {}\n     They run `reunite peers add`, call you, and compare the fingerprint by voice.\n     The peers file that they bring you is secret.",
         keys.fingerprint(),
         argument(card)
     )
@@ -103,7 +103,7 @@ pub fn network_changed(file: &Path, nodes: usize, founded: bool) -> String {
     let did = if founded { "A new network begins" } else { "The network is changed" };
     let file = argument(file);
     format!(
-        "{did}: {nodes} nodes in {file}.\n  -> It holds secrets: carry it to each of these nodes by a safe way (a USB stick, not e-mail), and start them again.\n     Readers get another file: `reunite peers tier2 --peers {file} --out FILE`"
+        "{did}: {nodes} nodes in {file}.\n  -> It holds secrets: carry it to each of these nodes by a safe way (a USB stick,\n     not e-mail), and start them again. Readers get another file:\n     `reunite peers tier2 --peers {file} --out FILE`"
     )
 }
 

@@ -18,7 +18,7 @@ pub struct Options {
     /// Its peers file, where that is not in the data folder
     #[arg(long, value_name = "FILE")]
     peers: Option<PathBuf>,
-    /// Do not ask
+    /// Do not ask first
     #[arg(long)]
     yes: bool,
 }
