@@ -118,13 +118,16 @@ pub const WIPE: &str = "It cannot be undone. Type WIPE: ";
 
 /// What will be destroyed.
 pub fn wipe_plan(folder: &Path, peers: Option<&Path>) -> String {
-    let mut text = format!("Destroys the node in {}: its identity", folder.display());
+    let folder = folder.display();
     match peers {
-        Some(peers) => text.push_str(&format!(", the peers file {}", peers.display())),
-        None => text.push_str(" (no peers file outside of it: --peers names one)"),
+        Some(peers) => format!(
+            "Destroys the node in {folder}:\n  its identity, everything else in that folder, and the peers file {}.\n  If the node is running it is killed.",
+            peers.display()
+        ),
+        None => format!(
+            "Destroys the node in {folder}:\n  its identity, and everything else in that folder. If the node is running it is\n  killed. A peers file that is kept elsewhere stays: --peers names it."
+        ),
     }
-    text.push_str(", and everything else in that folder. If the node is running it is killed.");
-    text
 }
 
 /// What was destroyed and what was not.
@@ -152,7 +155,7 @@ pub fn wiped(report: &Report, held: &Result<Held>, emptied: bool) -> String {
     } else if !emptied {
         text.push_str("\nThe folder is empty, but could not be removed itself.");
     }
-    text.push_str("\nFlash memory (SD cards, USB sticks) may keep traces that no program can reach. If you can, destroy the card too.");
+    text.push_str("\nFlash memory (SD cards, USB sticks) may keep traces that no program can reach.\n  -> If you can, destroy the card too.");
     text
 }
 

@@ -9,13 +9,13 @@ use crate::store::database::{Disk, Loaded};
 use crate::store::peer_book::{Peer, PeerBook};
 use std::time::Duration;
 
-/// The menu of a tier-1 node.
-pub const MENU_TIER1: &str = "  1 view the database              7 message a peer
-  2 search                         8 send the database to a peer
-  3 add a person                   9 broadcast the database to all peers
-  4 update a person               10 EMERGENCY ALARM to all peers
-  5 add a vaccination record      11 peers
-  6 add a camp census              0 quit";
+/// The menu of a tier-1 node. It fits half of a wide terminal.
+pub const MENU_TIER1: &str = "  1 view the database         7 message a peer
+  2 search                    8 send the database to a peer
+  3 add a person              9 broadcast the database to all
+  4 update a person          10 EMERGENCY ALARM to all peers
+  5 add a vaccination record 11 peers
+  6 add a camp census         0 quit";
 /// The menu of a tier-2 node.
 pub const MENU_TIER2: &str = "  1 view    2 search    3 refresh    0 quit";
 /// Asks for a menu number.
