@@ -213,9 +213,6 @@ impl Channel {
             }
             return Err(tls::failed(error));
         }
-        if !self.tls.is_handshaking() && !tls::speaks_our_protocol(&self.tls) {
-            return Err(Error::peer("it speaks another protocol"));
-        }
         let mut buffer = [0; RECORD];
         loop {
             match self.tls.reader().read(&mut buffer) {

@@ -5,6 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
 use crate::model::caller::Errand;
 use crate::model::datagram::Datagrams;
+use crate::model::identity::Identity;
 use crate::model::keys::{NetworkKeys, SecretKey};
 use crate::model::limits::{
     COMPARE_PATIENCE, FILE_SILENCE, MAX_PEOPLE, REFRESH_TRIES, SLOWEST_FILE, TEXT_CLOSE,
@@ -95,9 +96,10 @@ impl<'a> Refresh<'a> {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Vec<Row>> {
         let pinned = peer.keys().ok_or(Error::Stopped)?;
+        // Made up for this one call: nobody can tell that two of them come from one device.
+        let nobody = Identity::random(&mut rand::rng());
         let errand = Errand {
-            // Made up for this one call: nobody can tell that two of them come from one device.
-            own: SecretKey::random(&mut rand::rng()),
+            own: SecretKey::from(*nobody.knock_secret().expose()),
             to: pinned.knock,
             asked: Asked { token: Zeroizing::new([0; TOKEN_DIGITS]), purpose: Purpose::Refresh },
         };
@@ -107,7 +109,8 @@ impl<'a> Refresh<'a> {
             network: None,
             reader: SecretKey::from(*keys.reader.expose()),
         };
-        let phone = Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::reader() };
+        let phone =
+            Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::of(&nobody)? };
         let mut channel = phone.open(peer.address, pinned, errand, self.stop)?;
         channel.send(&Fetching::Fetch.encode(), TEXT_CLOSE)?;
         let offer = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;

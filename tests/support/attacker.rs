@@ -157,7 +157,7 @@ impl Held {
     pub fn credentials(&self) -> Credentials {
         match &self.me {
             Some((identity, _)) => Credentials::of(identity).expect("a key for TLS"),
-            None => Credentials::reader(),
+            None => Credentials::of(&Identity::random(&mut rand::rng())).expect("a key for TLS"),
         }
     }
 

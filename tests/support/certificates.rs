@@ -115,13 +115,12 @@ impl ServerCertVerifier for TakesAnything {
 /// A client that shows a certificate; it takes a raw key of the server, or a certificate.
 pub fn certified_client(me: &Identity, takes_raw: bool) -> Connection {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("right")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(TakesAnything(takes_raw)))
         .with_client_cert_resolver(Arc::new(Shows(certificate(me))));
-    config.alpn_protocols = vec![b"reunite/1".to_vec()];
     let name = ServerName::try_from("node.invalid").expect("a name");
     rustls::ClientConnection::new(Arc::new(config), name).expect("right").into()
 }
@@ -129,11 +128,10 @@ pub fn certified_client(me: &Identity, takes_raw: bool) -> Connection {
 /// A server that shows a certificate.
 pub fn certified_server(me: &Identity) -> Connection {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .expect("right")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Shows(certificate(me))));
-    config.alpn_protocols = vec![b"reunite/1".to_vec()];
     rustls::ServerConnection::new(Arc::new(config)).expect("right").into()
 }
