@@ -1,5 +1,5 @@
-//! The checks of `support/session_checks.rs` and `support/knock_checks.rs` over right input with some of its bytes changed: what the
-//! fuzz targets do for hours, in seconds and with the compiler that everybody has.
+//! The checks of `support/session_checks.rs` and `support/knock_checks.rs` over right input with some of its
+//! bytes changed: what the fuzz targets do for hours, in seconds and with the compiler that everybody has.
 
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -8,7 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::model::limits::MAX_FRAME;
 
 /// Bytes of the length before a body.
-const LENGTH_BYTES: usize = 4;
+pub const LENGTH_BYTES: usize = 4;
 
 /// The frame of this body, which has 1 to `MAX_FRAME` bytes: every message of this program does.
 pub fn encode(body: &[u8]) -> Vec<u8> {
@@ -19,11 +19,15 @@ pub fn encode(body: &[u8]) -> Vec<u8> {
 
 /// Appends the frame of this body to what is to be sent with it.
 pub fn append(body: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&length(body));
+    out.extend_from_slice(body);
+}
+
+/// What stands before this body in its frame.
+pub fn length(body: &[u8]) -> [u8; LENGTH_BYTES] {
     debug_assert!((1..=MAX_FRAME).contains(&body.len()), "a body of {} bytes", body.len());
     // A body that is too long for its length is refused by whoever reads it.
-    let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(body);
+    u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 /// Puts frames together from pieces of any size. It holds one unfinished frame and nothing more.

@@ -70,8 +70,9 @@ pub const ROWS_PIECE: usize = 128 * 1024;
 pub const MAX_ROWS_PIECE: usize = 256 * 1024;
 /// How hard rows are squeezed, 1 to 9: a Pi takes twice the time for a tenth less above this.
 pub const SQUEEZE_LEVEL: u32 = 3;
-/// After so many pieces that were not squeezed it is tried again whether the link has become slower.
-pub const PROBE_PIECES: u32 = 32;
+/// After so many pieces that were not squeezed it is measured again what squeezing costs: some 30 MB, of which it
+/// is then a few parts in a hundred.
+pub const PROBE_PIECES: u32 = 256;
 
 // --- knocking ---
 

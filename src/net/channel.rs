@@ -10,7 +10,7 @@ use crate::net::tls;
 use crate::net::wire::{Wire, is_not_yet};
 use rustls::Connection;
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufRead, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -43,9 +43,9 @@ impl Flow {
     }
 }
 
-/// Bytes taken out of TLS at a time: one record.
-const RECORD: usize = 16 * 1024;
-/// Plain bytes given to TLS before they are sent on.
+/// Bytes read from the connection at a time: two records. TLS by itself asks for a quarter of one.
+const READ: usize = 32 * 1024;
+/// Plain bytes given to TLS before they are sent on: it takes no more at a time.
 const PLAIN: usize = 64 * 1024;
 /// How long those may take on top of the patience for each step: a side that reads a few bytes at a time makes
 /// progress for ever.
@@ -89,16 +89,24 @@ impl Channel {
 
     /// Sends a message; each piece of progress may take `patience`.
     pub fn send(&mut self, body: &[u8], patience: Duration) -> Result<()> {
-        let framed = frame::encode(body);
-        let mut rest = framed.as_slice();
+        // What goes out with the length need not be copied together with all the rest.
+        let room = PLAIN - frame::LENGTH_BYTES;
+        let (front, mut rest) = body.split_at_checked(room).unwrap_or((body, &[]));
+        let mut framed = frame::length(body).to_vec();
+        framed.extend_from_slice(front);
+        self.encrypt(&framed)?;
+        self.flush(patience)?;
         while !rest.is_empty() {
             let (now, later) = rest.split_at_checked(PLAIN).unwrap_or((rest, &[]));
-            let given = self.tls.writer().write_all(now);
-            given.map_err(|cause| Error::device("encrypt", cause))?;
+            self.encrypt(now)?;
             self.flush(patience)?;
             rest = later;
         }
         Ok(())
+    }
+
+    fn encrypt(&mut self, plain: &[u8]) -> Result<()> {
+        self.tls.writer().write_all(plain).map_err(|cause| Error::device("encrypt", cause))
     }
 
     /// The next message; `None` if the other side has ended the session as it should.
@@ -111,8 +119,11 @@ impl Channel {
             if self.ended {
                 return Ok(None);
             }
-            self.wire.wait_to_read(deadline)?;
-            self.take_in()?;
+            self.wire.check(deadline)?;
+            if !self.take_in()? {
+                self.wire.wait_to_read(deadline)?;
+                continue;
+            }
             // Somebody who has begun a message does not take for ever to end it.
             if self.ready.is_empty() && !begun {
                 (begun, deadline) = (true, deadline.or_after(MESSAGE_PATIENCE));
@@ -131,8 +142,12 @@ impl Channel {
             if self.ended {
                 return Err(Error::peer("it ended the session too early"));
             }
-            self.wire.wait_to_read(Deadline::after(FILE_SILENCE))?;
-            self.take_in()?;
+            let patience = Deadline::after(FILE_SILENCE);
+            self.wire.check(patience)?;
+            if !self.take_in()? {
+                self.wire.wait_to_read(patience)?;
+                continue;
+            }
             self.give_out()?;
             flow.check(self.came)?;
         }
@@ -195,17 +210,29 @@ impl Channel {
         Ok(())
     }
 
-    /// Takes in what has come, at most one read of it, and puts its messages together.
-    fn take_in(&mut self) -> Result<()> {
-        match self.tls.read_tls(&mut self.wire.stream()) {
-            Ok(0) => {
-                // Without a goodbye inside of TLS somebody has cut the line.
-                return Err(Error::peer("the connection broke off"));
-            }
-            Ok(count) => self.came += count as u64,
-            Err(cause) if is_not_yet(&cause) => return Ok(()),
+    /// Takes in what has come, at most one read of it, and puts its messages together. Returns whether anything
+    /// had come.
+    fn take_in(&mut self) -> Result<bool> {
+        let mut buffer = [0; READ];
+        let count = match self.wire.stream().read(&mut buffer) {
+            // Without a goodbye inside of TLS somebody has cut the line.
+            Ok(0) => return Err(Error::peer("the connection broke off")),
+            Ok(count) => count,
+            Err(cause) if is_not_yet(&cause) => return Ok(false),
             Err(cause) => return Err(Error::device("read from the connection", cause)),
+        };
+        self.came += count as u64;
+        let mut bytes = buffer.get(..count).unwrap_or_default();
+        while !bytes.is_empty() && !self.ended {
+            let taken = self.tls.read_tls(&mut bytes);
+            taken.map_err(|cause| Error::device("read from the connection", cause))?;
+            self.decrypt()?;
         }
+        Ok(true)
+    }
+
+    /// Opens the records that have come, and puts the messages in them together.
+    fn decrypt(&mut self) -> Result<()> {
         if let Err(error) = self.tls.process_new_packets() {
             // The alert that says why.
             if let Err(error) = self.give_out() {
@@ -213,28 +240,27 @@ impl Channel {
             }
             return Err(tls::failed(error));
         }
-        let mut buffer = [0; RECORD];
         loop {
-            match self.tls.reader().read(&mut buffer) {
-                Ok(0) => {
-                    self.ended = true;
-                    return match self.frames.is_amid() {
-                        true => Err(Error::peer("it ended in the middle of a message")),
-                        false => Ok(()),
-                    };
-                }
-                Ok(count) => self.put_together(buffer.get(..count).unwrap_or_default())?,
+            let mut reader = self.tls.reader();
+            let piece = match reader.fill_buf() {
+                Ok(piece) => piece,
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(cause) => return Err(Error::device("decrypt", cause)),
+            };
+            if piece.is_empty() {
+                self.ended = true;
+                return match self.frames.is_amid() {
+                    true => Err(Error::peer("it ended in the middle of a message")),
+                    false => Ok(()),
+                };
             }
+            let mut rest = piece;
+            while let Some(body) = self.frames.take(&mut rest)? {
+                self.ready.push_back(body);
+            }
+            let taken = piece.len();
+            reader.consume(taken);
         }
-    }
-
-    fn put_together(&mut self, mut piece: &[u8]) -> Result<()> {
-        while let Some(body) = self.frames.take(&mut piece)? {
-            self.ready.push_back(body);
-        }
-        Ok(())
     }
 }
 

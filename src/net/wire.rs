@@ -12,6 +12,9 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+/// What a read waits for.
+const AWAITED: &str = "the other side's bytes";
+
 /// A connection to a peer or a tier-2 node.
 #[derive(Debug)]
 pub struct Wire {
@@ -55,18 +58,10 @@ impl Wire {
     /// Reads what has come, 0 at the end, waiting until `deadline`.
     pub fn read(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize> {
         loop {
-            // Looked at before every read: bytes that never end must not keep the node from ending.
-            self.stop.check()?;
-            deadline.left().ok_or(Error::Deadline { what: "the other side's bytes" })?;
+            self.check(deadline)?;
             match self.stream.read(buffer) {
                 Err(cause) if is_not_yet(&cause) => {
-                    ready(
-                        &self.stream,
-                        PollFlags::IN,
-                        deadline,
-                        &self.stop,
-                        "the other side's bytes",
-                    )?;
+                    ready(&self.stream, PollFlags::IN, deadline, &self.stop, AWAITED)?;
                 }
                 Err(cause) => return Err(Error::device("read from the connection", cause)),
                 Ok(count) => return Ok(count),
@@ -101,11 +96,17 @@ impl Wire {
         &self.stream
     }
 
+    /// An error once the node ends or `deadline` has passed. Asked before each read: bytes that never end must keep
+    /// nobody from either.
+    pub fn check(&self, deadline: Deadline) -> Result<()> {
+        self.stop.check()?;
+        deadline.left().map(|_| ()).ok_or(Error::Deadline { what: AWAITED })
+    }
+
     /// Waits until there is something to read.
     pub fn wait_to_read(&self, deadline: Deadline) -> Result<()> {
-        let what = "the other side's bytes";
         self.stop.check()?;
-        ready(&self.stream, PollFlags::IN, deadline, &self.stop, what)
+        ready(&self.stream, PollFlags::IN, deadline, &self.stop, AWAITED)
     }
 
     /// Waits until something can be written.

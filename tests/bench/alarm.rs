@@ -12,20 +12,29 @@ const NETWORKS: usize = 3;
 
 pub fn measure() -> Vec<Line> {
     let bare = Runs::times(&bare_calls(7, 21));
-    let two = Runs::times(&alarms(2));
-    let seven = Runs::times(&alarms(7));
+    let [two, classic, seven] =
+        [alarms(sealed, 2), alarms(classic, 2), alarms(sealed, 7)].map(|times| Runs::times(&times));
     vec![
         Line::new("alarm to 2 other screens", two).original(450.0, 800.0),
+        Line::new("alarm to 2 other screens, classic", classic).original(450.0, 800.0),
         Line::new("alarm to 7 other screens", seven)
             .against("7 bare UDP round trips and TCP connects", &bare)
             .goal(20.0),
     ]
 }
 
-fn alarms(others: usize) -> Vec<Duration> {
+fn sealed(count: usize) -> Network {
+    Network::new("bench-alarm", count)
+}
+
+fn classic(count: usize) -> Network {
+    Network::classic("bench-alarm", count)
+}
+
+fn alarms(network: fn(usize) -> Network, others: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     for _ in 0..NETWORKS {
-        let network = Network::new("bench-alarm", others + 1);
+        let network = network(others + 1);
         let mut nodes: Vec<_> = (1..=others + 1).map(|number| network.tier1(number)).collect();
         let (first, rest) = nodes.split_first_mut().expect("at least one");
         for number in 0..ALARMS {

@@ -12,21 +12,27 @@ mod support;
 mod alarm;
 mod broadcast;
 mod calls;
+mod flood;
 mod idle;
 mod large;
 mod people;
+mod relay;
 mod rows;
+mod sealed;
 mod sessions;
 mod table;
+mod transfer;
 
 use table::Line;
 
 /// A measurement: its name on the command line, and what it measures.
 type Measurement = (&'static str, fn() -> Vec<Line>);
 
-const ALL: [Measurement; 6] = [
+const ALL: [Measurement; 8] = [
     ("alarm", alarm::measure),
     ("knock", calls::measure),
+    ("flood", flood::measure),
+    ("transfer", transfer::measure),
     ("rows", rows::measure),
     ("sessions", sessions::measure),
     ("broadcast", broadcast::measure),

@@ -1,36 +1,60 @@
-//! What it costs to reach a node: knock, port reply, connect; with this process in the part of a peer.
+//! What it costs to reach a node, in both dialects, with this process in the part of a peer.
 
+use crate::sealed::{InMemory, Member, Pair, bare_handshake, bare_server, end};
 use crate::support::Network;
-use crate::table::{Line, Runs, timed};
+use crate::table::{Line, Runs, timed, worked};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-const CALLS: usize = 300;
+/// Fewer than a node opens of one member at once.
+const CALLS: usize = 200;
+/// Handshakes in memory, and how often so many are done.
+const WORKED: u32 = 50;
+const WORK_RUNS: usize = 9;
 /// Longer than any answer takes that comes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn measure() -> Vec<Line> {
-    let network = Network::classic("bench-knock", 2);
-    let _node = network.tier1(2);
-    let peer = Peer::new(&network, 1);
-    let mut times: Vec<_> = (0..CALLS)
-        .map(|_| {
-            let (time, mut session) = timed(|| peer.call(network.addresses[1]));
-            session.write_all(b"quit").expect("sent");
-            // Until the node has closed too: the next knock is a new one.
-            session.read_to_end(&mut Vec::new()).expect("closed");
-            time
-        })
-        .collect();
-    let bare = Runs::times(&bare_calls(1, CALLS));
+    let (classic, sealed) = (Network::classic("bench-knock", 2), Network::new("bench-knock", 2));
+    let _nodes = [classic.tier1(2), sealed.tier1(2)];
+    let (peer, member) = (Peer::new(&classic, 1), Member::new(&sealed, 1));
+    let (pair, bare) = (Pair::new(), bare_server());
+    let mut times = [const { Vec::new() }; 4];
+    // By turns, so that what else the machine does slows all of them.
+    for _ in 0..CALLS {
+        let (time, mut session) = timed(|| peer.call(classic.addresses[1]));
+        session.write_all(b"quit").expect("sent");
+        // Until the node has closed too: the next knock is a new one.
+        session.read_to_end(&mut Vec::new()).expect("closed");
+        times[0].push(time);
+        let (time, session) = timed(|| member.call(2));
+        end(session);
+        times[1].push(time);
+        times[2].push(bare_handshake(&pair, bare));
+        times[3].extend(bare_calls(1, 1));
+    }
     // The first ones warm up.
-    let runs = Runs::times(&times.split_off(CALLS / 10));
+    let [classic, sealed, tls, bare] = times.map(|times| Runs::times(&times[CALLS / 10..]));
+    let mut line = InMemory::new();
+    let (noise, agreed) = (work(|| line.call()), work(|| pair.agree()));
     vec![
-        Line::new("knock to open session", runs)
+        Line::new("knock to ready session, sealed", sealed.clone())
+            .against("a bare TCP connect and TLS handshake, a byte there and back", &tls)
+            .goal_ratio(2.0),
+        Line::new("the same", sealed).against("knock to open session, classic", &classic),
+        Line::new("knock to open session, classic", classic)
             .against("a bare UDP round trip and TCP connect", &bare),
+        Line::new("work of both sides for hello, cookie, knock and port", noise)
+            .against("for a TLS handshake", &agreed),
     ]
+}
+
+/// Processor time of this, many times.
+fn work(mut one: impl FnMut()) -> Runs {
+    let mut each = || worked(|| (0..WORKED).for_each(|_| one())).0 / WORKED;
+    Runs::processor(&(0..WORK_RUNS).map(|_| each()).collect::<Vec<_>>())
 }
 
 /// This process as a peer of a network.

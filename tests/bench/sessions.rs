@@ -1,10 +1,10 @@
-//! 200 text sessions at once, from seven peers that this process plays: each says one thing.
+//! 200 sealed sessions at once, from seven peers that this process plays: each says one thing.
 
-use crate::calls::Peer;
+use crate::sealed::{Member, PATIENCE};
 use crate::support::Network;
 use crate::table::{Line, Runs, timed};
-use std::io::Write;
-use std::net::TcpStream;
+use reunite::model::message::{Spoken, Talking};
+use reunite::net::channel::Channel;
 use std::thread;
 
 const SESSIONS: usize = 200;
@@ -14,7 +14,7 @@ const RUNS: usize = 5;
 pub fn measure() -> Vec<Line> {
     let (mut opening, mut showing, mut memory) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..RUNS {
-        let network = Network::classic("bench-sessions", PEERS + 1);
+        let network = Network::new("bench-sessions", PEERS + 1);
         let node = network.tier1(PEERS + 1);
         let alone = node.memory_kb();
         let (time, mut sessions) = timed(|| open(&network));
@@ -22,8 +22,9 @@ pub fn measure() -> Vec<Line> {
         memory.push((node.memory_kb() - alone) as f64 / SESSIONS as f64);
         let (time, ()) = timed(|| {
             for (number, session) in sessions.iter_mut().enumerate() {
-                // In one piece: each send is a message.
-                session.write_all(format!("message {number}.").as_bytes()).expect("sent");
+                let text = format!("message {number}.");
+                let text = Spoken::try_from(text.as_str()).expect("short");
+                session.send(&Talking::Say(text).encode(), PATIENCE).expect("sent");
             }
             node.wait_for_times("Message from", SESSIONS);
         });
@@ -41,15 +42,14 @@ pub fn measure() -> Vec<Line> {
 }
 
 /// Opens the sessions, all peers at once.
-fn open(network: &Network) -> Vec<TcpStream> {
-    let node = network.addresses[PEERS];
+fn open(network: &Network) -> Vec<Channel> {
     thread::scope(|scope| {
         let callers: Vec<_> = (1..=PEERS)
             .map(|number| {
                 let share = SESSIONS / PEERS + usize::from(number <= SESSIONS % PEERS);
                 scope.spawn(move || {
-                    let peer = Peer::new(network, number);
-                    (0..share).map(|_| peer.call(node)).collect::<Vec<_>>()
+                    let member = Member::new(network, number);
+                    (0..share).map(|_| member.call(PEERS + 1)).collect::<Vec<_>>()
                 })
             })
             .collect();

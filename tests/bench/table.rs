@@ -42,7 +42,15 @@ pub struct Line {
     runs: Runs,
     against: String,
     ratio: Option<f64>,
-    goal: Option<f64>,
+    goal: Option<Goal>,
+}
+
+/// What has to stay under a bound, or over it.
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    Median(f64),
+    Ratio(f64),
+    RatioOver(f64),
 }
 
 impl Line {
@@ -66,7 +74,19 @@ impl Line {
 
     /// The median has to stay under `goal`.
     pub fn goal(mut self, goal: f64) -> Self {
-        self.goal = Some(goal);
+        self.goal = Some(Goal::Median(goal));
+        self
+    }
+
+    /// The ratio has to stay under `goal`.
+    pub fn goal_ratio(mut self, goal: f64) -> Self {
+        self.goal = Some(Goal::Ratio(goal));
+        self
+    }
+
+    /// The ratio has to stay over `goal`.
+    pub fn goal_ratio_over(mut self, goal: f64) -> Self {
+        self.goal = Some(Goal::RatioOver(goal));
         self
     }
 }
@@ -79,12 +99,19 @@ impl fmt::Display for Line {
         let most = sorted.last().copied().unwrap_or(f64::NAN);
         let spread = format!("{} .. {}", number(least, ""), number(most, ""));
         let ratio = self.ratio.map(|ratio| number(ratio, "")).unwrap_or_default();
-        let goal = self.goal.map(|goal| format!("< {}", number(goal, unit))).unwrap_or_default();
-        let met = match self.goal {
-            None => "",
-            Some(goal) if median < goal => "yes",
-            Some(_) => "**no**",
+        let (goal, is_met) = match (self.goal, self.ratio) {
+            (Some(Goal::Median(goal)), _) => {
+                (format!("< {}", number(goal, unit)), Some(median < goal))
+            }
+            (Some(Goal::Ratio(goal)), Some(ratio)) => {
+                (format!("ratio < {}", number(goal, "")), Some(ratio < goal))
+            }
+            (Some(Goal::RatioOver(goal)), Some(ratio)) => {
+                (format!("ratio > {}", number(goal, "")), Some(ratio > goal))
+            }
+            _ => (String::new(), None),
         };
+        let met = is_met.map_or("", |is_met| if is_met { "yes" } else { "**no**" });
         write!(
             f,
             "| {} | {} | {spread} | {} | {} | {ratio} | {goal} | {met} |",

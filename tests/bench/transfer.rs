@@ -1,0 +1,215 @@
+//! Rows through a sealed session: against the same bytes over TLS alone, with all that a delivery between two
+//! nodes is besides, over a slow link, and when only a few of them differ.
+
+use crate::people;
+use crate::relay::{self, Relay};
+use crate::sealed::{PATIENCE, Pair, streams};
+use crate::support::{Folder, Network};
+use crate::table::{Line, Runs, timed};
+use reunite::base::clock::Deadline;
+use reunite::model::limits::{ROWS_PIECE, SLOWEST_FILE};
+use reunite::model::message::{Bind, Giving, Opening, Taking};
+use reunite::model::parcel::{View, pieces, unpack};
+use reunite::model::reconcile::Index;
+use reunite::model::section::Section;
+use reunite::model::squeeze::unsqueeze;
+
+use reunite::net::shelf::{Shelf, Shelves};
+use reunite::net::sync::{Meter, serve};
+use reunite::store::database::Database;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const ROWS: usize = 100_000;
+const RUNS: usize = 9;
+/// Deliveries between two nodes.
+const DELIVERIES: usize = 3;
+/// Rows over the slow link, and its bytes per second: some seconds of it.
+const SLOW_ROWS: usize = 30_000;
+const SLOW_LINK: u64 = 1_000_000;
+/// Rows that differ.
+const CHANGES: usize = 100;
+
+pub fn measure() -> Vec<Line> {
+    let shelf = shelf(ROWS, 0);
+    let raw = packed(&shelf);
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..RUNS {
+        times[0].push(give(&shelf, &Index::default(), streams(), unpacked).0);
+        times[1].push(give(&shelf, &Index::default(), streams(), |_| 0).0);
+        times[2].push(bare(&raw, streams()));
+    }
+    let speed = |times: &Vec<Duration>| {
+        let all: usize = raw.iter().map(Vec::len).sum();
+        let each = times.iter().map(|time| all as f64 / 1e6 / time.as_secs_f64());
+        Runs::new("MB/s", each.collect())
+    };
+    let [rows, frames, bare] = times.each_ref().map(speed);
+    let mut lines = vec![
+        Line::new("100000 rows through a sealed session", frames)
+            .against("the same bytes over bare TLS", &bare)
+            .goal_ratio_over(0.8),
+        Line::new("100000 rows through a sealed session, each checked and taken out", rows)
+            .against("the same bytes over bare TLS", &bare),
+    ];
+    lines.push(delivery(&Runs::times(&times[2])));
+    lines.extend(slowly());
+    lines.extend(few());
+    lines
+}
+
+/// A node's shelf with these rows, of which so many are not those of the others.
+fn shelf(rows: usize, changed: usize) -> Arc<Shelf> {
+    let folder = Folder::new("bench-transfer");
+    let path = folder.path().join("DATABASE1.txt");
+    let mut text = people::file(rows - changed);
+    (rows..rows + changed).for_each(|number| text += &(people::row(number) + "\n"));
+    fs::write(&path, text).expect("written");
+    let (database, _) = Database::open(&path).expect("read");
+    Shelves::default().full(&database)
+}
+
+/// The bytes of all its rows, as they are sent.
+fn packed(shelf: &Shelf) -> Vec<Vec<u8>> {
+    pieces(shelf.rows.iter().map(|(section, row)| (*section, row.line())), ROWS_PIECE).collect()
+}
+
+/// Gives what is on the shelf to who has what is in `own`. Returns how long it took once the session was open,
+/// and how many rows came.
+fn give(
+    shelf: &Shelf,
+    own: &Index,
+    (client, server): (TcpStream, TcpStream),
+    take: fn(&[u8]) -> usize,
+) -> (Duration, usize) {
+    let (mut client, mut server) = Pair::new().channels(client, server);
+    thread::scope(|scope| {
+        let taker = scope.spawn(move || {
+            server.expect(Deadline::after(PATIENCE)).expect("the first message");
+            let offer =
+                match Giving::decode(&server.expect(Deadline::after(PATIENCE)).expect("sent")) {
+                    Ok(Giving::Offer(offer)) => offer,
+                    other => unreachable!("{other:?}"),
+                };
+            for want in own.want(&offer) {
+                server.send(&Taking::Want(want).encode(), PATIENCE).expect("sent");
+            }
+            let (flow, mut rows) = (server.flow(SLOWEST_FILE), 0);
+            loop {
+                let body = server.receive_of(&flow).expect("sent");
+                match Giving::decode(&body) {
+                    Ok(Giving::Rows(squeezed)) => rows += take(&squeezed),
+                    Ok(Giving::End) => break,
+                    other => unreachable!("{other:?}"),
+                }
+            }
+            server.send(&Taking::Stored(Default::default()).encode(), PATIENCE).expect("sent");
+            rows
+        });
+        let hello = Opening::Bind(Bind::new([0; 16], [0; 32])).encode();
+        client.send(&hello, PATIENCE).expect("sent");
+        let (time, ()) = timed(|| {
+            serve(&mut client, shelf, 0, &mut Meter::silent()).expect("taken");
+            client.expect(Deadline::after(PATIENCE)).expect("stored");
+        });
+        (time, taker.join().expect("no panic"))
+    })
+}
+
+/// What a node does with a piece before its database.
+fn unpacked(squeezed: &[u8]) -> usize {
+    let (piece, mut rows) = (unsqueeze(squeezed).expect("ours"), Vec::new());
+    let found = unpack(&piece, View::Full, &mut |section, row| rows.push((section, row)));
+    assert_eq!(found.expect("ours").strange, 0);
+    rows.len()
+}
+
+/// The same bytes with TLS and nothing else; ends when the reader has all of them.
+fn bare(all: &[Vec<u8>], (client, server): (TcpStream, TcpStream)) -> Duration {
+    let (pair, count) = (Pair::new(), all.iter().map(Vec::len).sum::<usize>());
+    [&client, &server].into_iter().for_each(|stream| stream.set_nodelay(true).expect("set"));
+    let mut client = rustls::StreamOwned::new(pair.client(), client);
+    let mut server = rustls::StreamOwned::new(pair.server(), server);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            server.read_exact(&mut buffer[..1]).expect("the first byte");
+            server.write_all(&[1]).expect("sent");
+            let mut came = 0;
+            while came < count {
+                came += server.read(&mut buffer).expect("sent");
+            }
+            server.write_all(&[1]).expect("sent");
+        });
+        let mut byte = [0];
+        client.write_all(&byte).and_then(|()| client.read_exact(&mut byte)).expect("agreed");
+        let (time, ()) = timed(|| {
+            all.iter().for_each(|piece| client.write_all(piece).expect("sent"));
+            client.read_exact(&mut byte).expect("all came");
+        });
+        time
+    })
+}
+
+/// From the menu of one node to the confirmation of the other, which had nothing.
+fn delivery(bare: &Runs) -> Line {
+    let text = people::file(ROWS);
+    let mut times = Vec::new();
+    for _ in 0..DELIVERIES {
+        let network = Network::new("bench-delivery", 2);
+        network.put(1, &text);
+        let (mut one, two) = (network.tier1(1), network.tier1(2));
+        let begun = Instant::now();
+        one.type_lines(&["9"]);
+        two.wait_for_any("sent its database");
+        one.wait_for("The database reached peer 2");
+        times.push(begun.elapsed());
+    }
+    Line::new(
+        "100000 rows from one node to another, merged, on its disk, confirmed",
+        Runs::times(&times),
+    )
+    .against("the same bytes over bare TLS", bare)
+}
+
+/// A link of a megabyte a second.
+fn slowly() -> Vec<Line> {
+    let shelf = shelf(SLOW_ROWS, 0);
+    let raw = packed(&shelf);
+    let slow = || relay::streams(Relay { bytes_per_second: Some(SLOW_LINK) });
+    let (streams, ended) = slow();
+    let (squeezed, came) = give(&shelf, &Index::default(), streams, unpacked);
+    assert_eq!(came, SLOW_ROWS);
+    drop(ended);
+    let plain = Runs::times(&[bare(&raw, slow().0)]);
+    vec![
+        Line::new("30000 rows over a link of 1 MB/s, squeezed", Runs::times(&[squeezed]))
+            .against("the same bytes over bare TLS over it", &plain),
+    ]
+}
+
+/// What travels when a hundred rows of a hundred thousand are new.
+fn few() -> Vec<Line> {
+    let giver = shelf(ROWS + CHANGES, CHANGES);
+    let taker: Vec<_> = (0..ROWS).map(people::row).collect();
+    let own = Index::new(taker.iter().map(|line| (Section::People, line.as_str())));
+    let (streams, ended) = relay::streams(Relay { bytes_per_second: None });
+    let (time, came) = give(&giver, &own, streams, unpacked);
+    assert_eq!(came, CHANGES);
+    let counted = ended.join();
+    let changes: usize = (ROWS..ROWS + CHANGES).map(|number| people::row(number).len()).sum();
+    let runs = |unit, value| Runs::new(unit, vec![value]);
+    vec![
+        Line::new(
+            "bytes of a session for 100 changes in 100000 rows",
+            runs("bytes", counted.bytes as f64),
+        )
+        .against("the changes' own", &runs("bytes", changes as f64)),
+        Line::new("round trips of it, with those of TLS", runs("", counted.turns as f64 / 2.0)),
+        Line::new("how long it takes", Runs::times(&[time])),
+    ]
+}
