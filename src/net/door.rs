@@ -12,7 +12,7 @@ use crate::net::channel::Channel;
 use crate::net::context::Context;
 use crate::net::sealed::Sealed;
 use crate::net::session;
-use crate::net::tls::Other;
+use crate::net::tls::{self, Other};
 use crate::net::udp;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use crate::store::peer_book::Peer;
@@ -58,7 +58,8 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
         }
         Visitor::Reader => Other::Reader,
     };
-    let mut guests = Guests::new(context, sealed, other, bind);
+    let tls = sealed.credentials.door(other)?;
+    let mut guests = Guests::new(context, tls, bind);
     let mut channel = guests.first(&listener, from.ip())?;
     drop((listener, guests, door));
     channel.limit(purpose.longest_of_caller());
@@ -75,8 +76,7 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
 /// so that one who says nothing holds up nobody.
 struct Guests<'a> {
     context: &'a Context,
-    sealed: &'a Sealed,
-    other: Other,
+    tls: tls::Door,
     bind: Bind,
     /// In the order in which they came.
     waiting: Vec<(Channel, Deadline)>,
@@ -85,9 +85,9 @@ struct Guests<'a> {
 }
 
 impl<'a> Guests<'a> {
-    fn new(context: &'a Context, sealed: &'a Sealed, other: Other, bind: Bind) -> Self {
+    fn new(context: &'a Context, tls: tls::Door, bind: Bind) -> Self {
         let troubles = Throttle::default();
-        Self { context, sealed, other, bind, waiting: Vec::new(), failed: 0, troubles }
+        Self { context, tls, bind, waiting: Vec::new(), failed: 0, troubles }
     }
 
     /// The first who is the right one.
@@ -118,7 +118,7 @@ impl<'a> Guests<'a> {
             }
             Ok((stream, from)) => match Wire::new(stream, &self.context.stop) {
                 Ok(wire) => {
-                    let tls = self.sealed.credentials.server(self.other)?;
+                    let tls = self.tls.connection()?;
                     self.make_room();
                     self.waiting.push((Channel::new(tls, wire), Deadline::after(GUEST_PATIENCE)));
                 }

@@ -60,6 +60,11 @@ impl Credentials {
 
     /// The side that opened the door.
     pub fn server(&self, other: Other) -> Result<Connection> {
+        self.door(other)?.connection()
+    }
+
+    /// A door at which several may try whether they are who has to be at the other end.
+    pub fn door(&self, other: Other) -> Result<Door> {
         let builder = ServerConfig::builder_with_details(self.provider.clone(), Arc::new(NoClock))
             .with_protocol_versions(&[&TLS13])
             .map_err(failed)?;
@@ -72,7 +77,7 @@ impl Credentials {
             builder.with_client_cert_verifier(verifier).with_cert_resolver(Arc::new(own));
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        ServerConnection::new(Arc::new(config)).map(Connection::Server).map_err(failed)
+        Ok(Door(Arc::new(config)))
     }
 
     /// The side that comes in, to the node with the key `to`.
@@ -94,6 +99,17 @@ impl Credentials {
 
     fn taking(&self, key: Option<&IdentityKey>) -> Arc<Pinned> {
         Arc::new(Pinned { spki: key.map(spki), provider: Arc::clone(&self.provider) })
+    }
+}
+
+/// The side that opened a door, for any number of connections.
+#[derive(Clone, Debug)]
+pub struct Door(Arc<ServerConfig>);
+
+impl Door {
+    /// The server's side of one of them.
+    pub fn connection(&self) -> Result<Connection> {
+        ServerConnection::new(Arc::clone(&self.0)).map(Connection::Server).map_err(failed)
     }
 }
 
