@@ -458,6 +458,10 @@ fn an_alarm_tells_whom_it_did_not_reach() {
     one.wait_for_any("The alarm reached 1 of 2 peers: 2.");
     one.wait_for_any("peer 3 (Cox's Bazar NW 1): does NOT have it: no answer.");
     one.wait_for_any("Warn them in another way");
+    // It goes on, and reaches who comes back.
+    let three = network.tier1(3);
+    three.wait_for("EMERGENCY ALARM");
+    one.wait_for_any("The alarm reached peer 3");
 }
 
 #[test]

@@ -162,14 +162,14 @@ pub const DOOR_GUESTS: usize = 8;
 /// on the visitor's own machine close the door before the visitor is there.
 pub const DOOR_FAILURES: usize = 256;
 /// How long one of them may take.
-pub const GUEST_PATIENCE: Duration = Duration::from_secs(3);
+pub const GUEST_PATIENCE: Duration = Duration::from_secs(6);
 /// When who finds no place may come back.
 pub const BUSY_RETRY: Duration = Duration::from_secs(5);
 
 // --- sessions ---
 
-/// How long a door stays open for the peer that knocked.
-pub const DOOR_OPEN: Duration = Duration::from_secs(5);
+/// How long a door stays open for who knocked, until it is in: three round trips by satellite, and one lost.
+pub const DOOR_OPEN: Duration = Duration::from_secs(10);
 /// Callers from the right address that wait at a door for the first of them to say something.
 pub const DOOR_CALLERS: usize = 4;
 /// Strangers that a door turns away before it closes.
@@ -210,6 +210,16 @@ pub const MESSAGE_RATE: f64 = 10.0;
 pub const ALARM_BURST: f64 = 10.0;
 /// Alarms of one peer shown each second after that.
 pub const ALARM_RATE: f64 = 0.1;
+/// When an alarm is sent again to those whom it did not reach, each after the one before.
+pub const ALARM_AGAIN: [Duration; 7] = [
+    Duration::from_secs(3),
+    Duration::from_secs(7),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+];
 /// How long an alarm whose text may go on is held before it is shown with what has come.
 pub const ALARM_HOLD: Duration = Duration::from_millis(100);
 /// Longest message and longest text of an alarm, bytes: it fits one packet.
@@ -218,6 +228,13 @@ pub const MAX_SPOKEN: usize = 1000;
 pub const MAX_TYPED: usize = 3000;
 /// How long the end of a text session waits for the other side to close.
 pub const TEXT_CLOSE: Duration = Duration::from_secs(1);
+/// How long nothing may come, or be confirmed, on a link that is still alive: TCP's repetitions on a bad one come
+/// later and later.
+pub const LINK_SILENCE: Duration = Duration::from_secs(30);
+/// How long a piece of a message may take until the system has taken it: a third of its buffer at `SLOWEST_FILE`.
+pub const SEND_PATIENCE: Duration = Duration::from_secs(150);
+/// How long a giver waits until all is stored: what is still in its own buffer, and the other side's SD card.
+pub const STORED_PATIENCE: Duration = Duration::from_secs(180);
 /// How long the rest of a message may take once it has begun.
 pub const MESSAGE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a giver waits until the other side has compared a million rows, on a Pi.
@@ -229,7 +246,7 @@ pub const HEARD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the sender of a file waits for the receiver to have stored it.
 pub const FILE_CLOSE: Duration = Duration::from_secs(30);
 /// How long the receiver of a file waits for its own disk before it closes.
-pub const STORE_WAIT: Duration = Duration::from_secs(20);
+pub const STORE_WAIT: Duration = Duration::from_secs(60);
 /// Longest time that any thread blocks before it looks at the stop flag.
 pub const SLICE: Duration = Duration::from_millis(200);
 /// How often a thread that is woken when there is work looks around all the same: an idle node is idle.

@@ -249,7 +249,11 @@ impl Debts {
     fn next_due(&mut self, context: &Context) -> Option<(PeerNumber, bool)> {
         let now = Instant::now();
         let back = |peer: PeerNumber, debt: &Debt| {
-            debt.failed.is_some_and(|failed| context.monitor.last_heard(peer) > Some(failed))
+            // It may have called because its own call failed too: two that fail do not drive each other on.
+            debt.failed.is_some_and(|failed| {
+                now.duration_since(failed) >= RETRY_FIRST
+                    && context.monitor.last_heard(peer) > Some(failed)
+            })
         };
         let due = self.0.iter_mut().filter(|(peer, debt)| debt.due <= now || back(**peer, debt));
         let (peer, debt) = due.min_by_key(|(_, debt)| debt.due)?;

@@ -4,7 +4,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::frame::{self, Frames};
 use crate::model::limits::{
-    FILE_GRACE, FILE_SILENCE, MAX_FIRST_FRAME, MESSAGE_PATIENCE, SLOWEST_FILE,
+    FILE_GRACE, LINK_SILENCE, MAX_FIRST_FRAME, MESSAGE_PATIENCE, SEND_PATIENCE,
 };
 use crate::net::tls;
 use crate::net::wire::{Wire, is_not_yet};
@@ -12,7 +12,7 @@ use rustls::Connection;
 use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A line over which whole messages go both ways, once its handshake is done.
 pub struct Channel {
@@ -23,21 +23,24 @@ pub struct Channel {
     ended: bool,
     /// Bytes that have come, as they travelled.
     came: u64,
+    /// Bytes that have gone, as they travelled.
+    gone: u64,
 }
 
-/// How fast something comes: it may pause, but not for long, and not be slower than it may be.
+/// How fast a transfer goes: it may pause, but not for long, and on the whole not be slower than it may be.
 #[derive(Clone, Copy, Debug)]
 pub struct Flow {
     begun: Instant,
-    from: u64,
+    /// Bytes that had come and gone before.
+    before: u64,
     slowest: u64,
 }
 
 impl Flow {
-    fn check(&self, came: u64) -> Result<()> {
-        let (lasted, bytes) = (self.begun.elapsed(), came.saturating_sub(self.from));
+    fn check(&self, bytes: u64) -> Result<()> {
+        let (lasted, bytes) = (self.begun.elapsed(), bytes.saturating_sub(self.before));
         match lasted > FILE_GRACE && bytes / lasted.as_secs().max(1) < self.slowest {
-            true => Err(Error::peer("it sends too slowly")),
+            true => Err(Error::peer("it is too slow")),
             false => Ok(()),
         }
     }
@@ -47,17 +50,13 @@ impl Flow {
 const READ: usize = 32 * 1024;
 /// Plain bytes given to TLS before they are sent on: it takes no more at a time.
 const PLAIN: usize = 64 * 1024;
-/// How long those may take on top of the patience for each step: a side that reads a few bytes at a time makes
-/// progress for ever.
-const PLAIN_PATIENCE: Duration = Duration::from_secs(PLAIN as u64 / SLOWEST_FILE);
-
 impl Channel {
     /// A line on which TLS has still to be agreed. Until `limit` says otherwise, only the first short message
     /// may come: nobody has shown yet that the session is theirs.
     pub fn new(tls: Connection, wire: Wire) -> Self {
         let mut frames = Frames::new();
         frames.limit(MAX_FIRST_FRAME);
-        Self { tls, wire, frames, ready: VecDeque::new(), ended: false, came: 0 }
+        Self { tls, wire, frames, ready: VecDeque::new(), ended: false, came: 0, gone: 0 }
     }
 
     /// From now on messages of at most `most` bytes may come.
@@ -87,19 +86,19 @@ impl Channel {
         }
     }
 
-    /// Sends a message; each piece of progress may take `patience`.
-    pub fn send(&mut self, body: &[u8], patience: Duration) -> Result<()> {
+    /// Sends a message, which is with the system when this returns.
+    pub fn send(&mut self, body: &[u8]) -> Result<()> {
         // What goes out with the length need not be copied together with all the rest.
         let room = PLAIN - frame::LENGTH_BYTES;
         let (front, mut rest) = body.split_at_checked(room).unwrap_or((body, &[]));
         let mut framed = frame::length(body).to_vec();
         framed.extend_from_slice(front);
         self.encrypt(&framed)?;
-        self.flush(patience)?;
+        self.flush()?;
         while !rest.is_empty() {
             let (now, later) = rest.split_at_checked(PLAIN).unwrap_or((rest, &[]));
             self.encrypt(now)?;
-            self.flush(patience)?;
+            self.flush()?;
             rest = later;
         }
         Ok(())
@@ -142,14 +141,14 @@ impl Channel {
             if self.ended {
                 return Err(Error::peer("it ended the session too early"));
             }
-            let patience = Deadline::after(FILE_SILENCE);
+            let patience = Deadline::after(LINK_SILENCE);
             self.wire.check(patience)?;
             if !self.take_in()? {
                 self.wire.wait_to_read(patience)?;
                 continue;
             }
             self.give_out()?;
-            flow.check(self.came)?;
+            self.check(flow)?;
         }
     }
 
@@ -162,9 +161,14 @@ impl Channel {
         self.receive_of(&flow)
     }
 
-    /// The flow of what comes from now on.
+    /// The flow of what travels from now on, in both directions together.
     pub fn flow(&self, slowest: u64) -> Flow {
-        Flow { begun: Instant::now(), from: self.came, slowest }
+        Flow { begun: Instant::now(), before: self.came + self.gone, slowest }
+    }
+
+    /// Whether it still flows.
+    pub fn check(&self, flow: &Flow) -> Result<()> {
+        flow.check(self.came + self.gone)
     }
 
     /// The next message, which has to come.
@@ -180,34 +184,31 @@ impl Channel {
     }
 
     /// Says that nothing more comes: without this the other side takes the end for a broken line.
-    pub fn finish(&mut self, patience: Duration) -> Result<()> {
+    pub fn finish(&mut self) -> Result<()> {
         self.tls.send_close_notify();
-        self.flush(patience)
+        self.flush()
     }
 
-    fn flush(&mut self, patience: Duration) -> Result<()> {
-        let end = Deadline::after(patience + PLAIN_PATIENCE);
-        let mut until = end.or_after(patience);
-        while self.tls.wants_write() {
-            match self.tls.write_tls(&mut self.wire.stream()) {
-                Ok(_) => until = end.or_after(patience),
-                Err(cause) if is_not_yet(&cause) => self.wire.wait_to_write(until)?,
-                Err(cause) => return Err(Error::device("write to the connection", cause)),
-            }
+    /// Waits as long as a full buffer of the system takes on a slow link. That a link is dead the system finds
+    /// out much earlier, and a side that reads a few bytes at a time has no longer for all.
+    fn flush(&mut self) -> Result<()> {
+        let deadline = Deadline::after(SEND_PATIENCE);
+        while self.give_out()? {
+            self.wire.wait_to_write(deadline)?;
         }
         Ok(())
     }
 
-    /// Writes as much as the system takes now.
-    fn give_out(&mut self) -> Result<()> {
+    /// Writes as much as the system takes now; returns whether something is left.
+    fn give_out(&mut self) -> Result<bool> {
         while self.tls.wants_write() {
             match self.tls.write_tls(&mut self.wire.stream()) {
-                Ok(_) => {}
-                Err(cause) if is_not_yet(&cause) => return Ok(()),
+                Ok(count) => self.gone += count as u64,
+                Err(cause) if is_not_yet(&cause) => return Ok(true),
                 Err(cause) => return Err(Error::device("write to the connection", cause)),
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Takes in what has come, at most one read of it, and puts its messages together. Returns whether anything

@@ -41,6 +41,8 @@ pub struct Context {
     pub monitor: Monitor,
     /// Peers to which a database is being sent: one sending each.
     pub sending: Seats<PeerNumber>,
+    /// Alarms that are gone on with.
+    pub alarms: Seats<()>,
     /// Sealed: the rows as they are given to others.
     pub shelves: Shelves,
     /// Classic: the public rows, made once for each state of the database.

@@ -7,13 +7,13 @@ use crate::model::limits::MOST_CLOSED_DOORS;
 use crate::model::noise::{Asked, Purpose};
 use crate::net::channel::Channel;
 use crate::net::context::Context;
-use crate::net::sealed::Sealed;
+use crate::net::sealed::{Sealed, lacking};
 use crate::store::peer_book::Peer;
 use zeroize::Zeroizing;
 
 /// Opens a session with `peer`. One that does not answer costs `CALL_PATIENCE`.
 pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -> Result<Channel> {
-    let keys = peer.keys().ok_or(Error::Stopped)?;
+    let keys = peer.keys().ok_or_else(lacking)?;
     let mut closed_doors = 0;
     loop {
         let token = Zeroizing::new(*Sealed::own_token(&context.book, context.me)?.expose());

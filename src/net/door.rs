@@ -10,7 +10,7 @@ use crate::model::message::{Bind, Opened, Opening};
 use crate::net::admission::Admitted;
 use crate::net::channel::Channel;
 use crate::net::context::Context;
-use crate::net::sealed::Sealed;
+use crate::net::sealed::{Sealed, lacking};
 use crate::net::session;
 use crate::net::tls::{self, Other};
 use crate::net::udp;
@@ -44,8 +44,9 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
     let Admitted { knock, door, place } = admitted;
     let (visitor, purpose, from) = (knock.visitor(), knock.purpose(), knock.from());
     let wrong = |cause| Error::device("open a door", cause);
-    let own = context.socket.local_addr().map_err(wrong)?;
-    let listener = TcpListener::bind((own.ip(), 0)).map_err(wrong)?;
+    let mut own = context.socket.local_addr().map_err(wrong)?;
+    own.set_port(0);
+    let listener = TcpListener::bind(own).map_err(wrong)?;
     listener.set_nonblocking(true).map_err(wrong)?;
     let port = listener.local_addr().map_err(wrong)?.port();
     let (answer, bind) = knock.open(port, rand::random())?;
@@ -54,7 +55,7 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
     let other = match visitor {
         Visitor::Member(number) => {
             let keys = context.book.peer(number).and_then(Peer::keys);
-            Other::Node(keys.ok_or(Error::Stopped)?.identity)
+            Other::Node(keys.ok_or_else(lacking)?.identity)
         }
         Visitor::Reader => Other::Reader,
     };
@@ -63,7 +64,7 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
     let mut channel = guests.first(&listener, from.ip())?;
     drop((listener, guests, door));
     channel.limit(purpose.longest_of_caller());
-    channel.send(&Opened::Welcome.encode(), GUEST_PATIENCE)?;
+    channel.send(&Opened::Welcome.encode())?;
     if let Visitor::Member(peer) = visitor {
         context.monitor.heard(peer);
     }

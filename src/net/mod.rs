@@ -8,6 +8,7 @@
 //! What a knock is worth is decided in `model::gate`, what is said in a session stands in `model::message`.
 
 pub mod admission;
+pub mod alarm;
 pub mod broadcast;
 pub mod call;
 pub mod channel;

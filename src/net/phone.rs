@@ -40,10 +40,13 @@ impl Phone {
         let longest = errand.asked.purpose.longest_of_node();
         let (port, bind) = self.knock(to, errand, stop)?;
         let deadline = Deadline::after(DOOR_OPEN);
-        let wire = Wire::connect(SocketAddr::new(to.ip(), port), deadline, stop)?;
+        // The rest of the address too: a link-local one of IPv6 has a scope.
+        let mut door = to;
+        door.set_port(port);
+        let wire = Wire::connect(door, deadline, stop)?;
         let mut channel = Channel::new(self.credentials.client(&keys.identity)?, wire);
         // Goes out with the end of the handshake: not before the node has proved its key.
-        channel.send(&Opening::Bind(bind).encode(), DOOR_OPEN)?;
+        channel.send(&Opening::Bind(bind).encode())?;
         match Opened::decode(&channel.expect(deadline)?)? {
             Opened::Welcome => channel.limit(longest),
         }

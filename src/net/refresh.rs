@@ -8,8 +8,7 @@ use crate::model::datagram::Datagrams;
 use crate::model::identity::Identity;
 use crate::model::keys::{NetworkKeys, SecretKey};
 use crate::model::limits::{
-    COMPARE_PATIENCE, FILE_SILENCE, MAX_PEOPLE, REFRESH_TRIES, SLOWEST_FILE, TEXT_CLOSE,
-    TOKEN_DIGITS,
+    COMPARE_PATIENCE, MAX_PEOPLE, REFRESH_TRIES, SLOWEST_FILE, TOKEN_DIGITS,
 };
 use crate::model::message::{Fetching, Giving, Taking};
 use crate::model::noise::{Asked, Purpose};
@@ -23,6 +22,7 @@ use crate::net::channel::Channel;
 use crate::net::classic;
 use crate::net::notice::Progress;
 use crate::net::phone::Phone;
+use crate::net::sealed::lacking;
 use crate::net::sync::{Meter, refused};
 use crate::net::tls::Credentials;
 use crate::store::peer_book::{Peer, PeerBook};
@@ -95,7 +95,7 @@ impl<'a> Refresh<'a> {
         peer: &Peer,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Vec<Row>> {
-        let pinned = peer.keys().ok_or(Error::Stopped)?;
+        let pinned = peer.keys().ok_or_else(lacking)?;
         // Made up for this one call: nobody can tell that two of them come from one device.
         let nobody = Identity::random(&mut rand::rng());
         let errand = Errand {
@@ -112,7 +112,7 @@ impl<'a> Refresh<'a> {
         let phone =
             Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::of(&nobody)? };
         let mut channel = phone.open(peer.address, pinned, errand, self.stop)?;
-        channel.send(&Fetching::Fetch.encode(), TEXT_CLOSE)?;
+        channel.send(&Fetching::Fetch.encode())?;
         let offer = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
         let offer = match Giving::decode(&offer)? {
             Giving::Offer(offer) => offer,
@@ -138,7 +138,7 @@ impl<'a> Refresh<'a> {
         let own = Index::new(self.rows.iter().map(|row| (Section::People, row.line())));
         let mut renewal = Renewal::new(&own, offer);
         for want in renewal.want() {
-            channel.send(&Taking::Want(want).encode(), FILE_SILENCE)?;
+            channel.send(&Taking::Want(want).encode())?;
         }
         let mut came = Vec::new();
         let done = receive(channel, offer, &mut renewal, &mut came, progress);

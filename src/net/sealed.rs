@@ -51,6 +51,7 @@ impl Sealed {
     }
 }
 
-fn lacking() -> Error {
+/// A peer without keys: no sealed book has one.
+pub fn lacking() -> Error {
     Error::input("peers file", "it lacks keys of a sealed network", "take the tier-1 peers file")
 }

@@ -4,7 +4,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::gate::Visitor;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{MAX_MESSAGES, SLOWEST_COPY, TEXT_CLOSE, TEXT_SILENCE};
+use crate::model::limits::{DOOR_OPEN, MAX_MESSAGES, SLOWEST_COPY, TEXT_SILENCE};
 use crate::model::message::{Fetching, Listening, Talking};
 use crate::model::noise::Purpose;
 use crate::net::channel::Channel;
@@ -30,10 +30,10 @@ pub fn run(
 
 /// Gives a reader its copy.
 fn give_copy(context: &Context, channel: &mut Channel) -> Result<()> {
-    let Fetching::Fetch = Fetching::decode(&channel.expect(Deadline::after(TEXT_CLOSE))?)?;
+    let Fetching::Fetch = Fetching::decode(&channel.expect(Deadline::after(DOOR_OPEN))?)?;
     let shelf = context.shelves.public(&context.database);
     sync::serve(channel, &shelf, SLOWEST_COPY, &mut Meter::silent())?;
-    channel.finish(TEXT_CLOSE)
+    channel.finish()
 }
 
 /// Shows what a peer says, and tells it that it was shown.
@@ -43,7 +43,7 @@ fn hear(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()
         let (text, is_alarm) = match Talking::decode(&body)? {
             Talking::Say(text) => (text, false),
             Talking::Alarm(text) => (text, true),
-            Talking::Bye => return channel.finish(TEXT_CLOSE),
+            Talking::Bye => return channel.finish(),
         };
         let text = text.as_str().to_owned();
         let answer = match is_alarm {
@@ -62,7 +62,7 @@ fn hear(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()
                 Listening::TooMuch
             }
         };
-        channel.send(&answer.encode(), TEXT_CLOSE)?;
+        channel.send(&answer.encode())?;
     }
     Err(Error::peer("too much text in one session"))
 }

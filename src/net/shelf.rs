@@ -12,6 +12,7 @@ use crate::model::section::Section;
 use crate::store::database::{Database, Ticket};
 use indexmap::IndexSet;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Rows, their index, and what is offered of them.
 #[derive(Debug)]
@@ -26,6 +27,9 @@ pub struct Shelf {
     known: Option<Index>,
     /// The state of the database.
     pub state: Ticket,
+    made: Instant,
+    /// How long it took to make.
+    cost: Duration,
 }
 
 impl Shelf {
@@ -36,7 +40,7 @@ impl Shelf {
             Index::new(lines().chain(replaced.iter().map(|row| (Section::People, row.line()))))
         });
         let offer = index.offer();
-        Self { rows, index, offer, known, state }
+        Self { rows, index, offer, known, state, made: Instant::now(), cost: Duration::ZERO }
     }
 
     /// What is not wanted from others.
@@ -44,6 +48,9 @@ impl Shelf {
         self.known.as_ref().unwrap_or(&self.index)
     }
 }
+
+/// How many times as long as it took to make them the public rows are given out before they are made anew.
+const SHELF_REST: u32 = 20;
 
 /// Sections whose rows travel between members.
 const TRAVELLING: [Section; 3] = [Section::People, Section::Vaccinations, Section::Camps];
@@ -58,21 +65,28 @@ pub struct Shelves {
 impl Shelves {
     /// All rows that travel, as they are now.
     pub fn full(&self, database: &Database) -> Arc<Shelf> {
-        newest(&self.full, database, |state| {
-            let (rows, replaced) = database.with(|records| {
-                let rows = TRAVELLING.into_iter().flat_map(|section| {
-                    records.rows(section).iter().map(move |row| (section, row.clone()))
+        newest(
+            &self.full,
+            database,
+            |_| false,
+            |state| {
+                let (rows, replaced) = database.with(|records| {
+                    let rows = TRAVELLING.into_iter().flat_map(|section| {
+                        records.rows(section).iter().map(move |row| (section, row.clone()))
+                    });
+                    let replaced = records.rows(Section::Replaced).iter().cloned();
+                    (rows.collect::<Vec<_>>(), replaced.collect::<Vec<_>>())
                 });
-                let replaced = records.rows(Section::Replaced).iter().cloned();
-                (rows.collect::<Vec<_>>(), replaced.collect::<Vec<_>>())
-            });
-            Shelf::new(that_travel(View::Full, rows), &replaced, state)
-        })
+                Shelf::new(that_travel(View::Full, rows), &replaced, state)
+            },
+        )
     }
 
-    /// The public rows, as they are now; equal ones once.
+    /// The public rows, as they are now or were lately; equal ones once. Of many rows they are not made anew for
+    /// every change: no crowd of readers may keep the node busy with that.
     pub fn public(&self, database: &Database) -> Arc<Shelf> {
-        newest(&self.public, database, |state| {
+        let lately = |shelf: &Shelf| shelf.made.elapsed() < shelf.cost * SHELF_REST;
+        newest(&self.public, database, lately, |state| {
             let people = database.with(Records::people);
             let rows: IndexSet<_> = people.iter().map(public).collect();
             let rows = rows.into_iter().map(|row| (Section::People, row));
@@ -90,16 +104,22 @@ fn that_travel(view: View, mut rows: Vec<(Section, Row)>) -> Vec<(Section, Row)>
 fn newest(
     shelf: &Mutex<Option<Arc<Shelf>>>,
     database: &Database,
+    will_do: impl Fn(&Shelf) -> bool,
     make: impl FnOnce(Ticket) -> Shelf,
 ) -> Arc<Shelf> {
     // Held while it is made, so that many who ask at once do not each make it.
     let mut shelf = lock(shelf);
     // Asked before the rows are taken: a change in between makes the shelf older than it is, never newer.
     let state = database.now();
-    if let Some(made) = shelf.as_ref().filter(|made| made.state == state) {
+    if let Some(made) = shelf.as_ref().filter(|made| made.state == state || will_do(made)) {
         return Arc::clone(made);
     }
-    let made = Arc::new(make(state));
+    // The old one goes first: with a million rows there is no room for both.
+    *shelf = None;
+    let begun = Instant::now();
+    let mut made = make(state);
+    made.cost = begun.elapsed();
+    let made = Arc::new(made);
     *shelf = Some(Arc::clone(&made));
     made
 }

@@ -5,8 +5,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
-    COMPARE_PATIENCE, FILE_CLOSE, FILE_SILENCE, PROGRESS_EVERY, ROWS_PIECE, SLOWEST_FILE,
-    TEXT_CLOSE,
+    COMPARE_PATIENCE, PROGRESS_EVERY, ROWS_PIECE, SLOWEST_FILE, STORED_PATIENCE,
 };
 use crate::model::message::{Giving, Refusal, Stored, Taking};
 use crate::model::noise::Purpose;
@@ -22,7 +21,7 @@ use crate::net::notice::{Notice, Outcome, Tally};
 use crate::net::sealed::Sealed;
 use crate::net::shelf::Shelf;
 use crate::store::peer_book::Peer;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Brings `peer` up to what is on the shelf.
 pub fn give(context: &Context, sealed: &Sealed, peer: &Peer, shelf: &Shelf) -> Outcome {
@@ -31,11 +30,11 @@ pub fn give(context: &Context, sealed: &Sealed, peer: &Peer, shelf: &Shelf) -> O
             context.notices.tell(Notice::Sending { peer: peer.number, done, all });
         });
         serve(&mut channel, shelf, SLOWEST_FILE, &mut progress)?;
-        let answer = channel.expect(Deadline::after(FILE_CLOSE))?;
+        let answer = channel.expect(Deadline::after(STORED_PATIENCE))?;
         match Taking::decode(&answer)? {
             Taking::Stored(stored) => {
                 log::info!("peer {}: {stored:?}", peer.number);
-                channel.finish(TEXT_CLOSE)
+                channel.finish()
             }
             Taking::Refused(why) => Err(refused(why)),
             Taking::Want(_) => Err(Error::peer("it asks when it should be done")),
@@ -52,7 +51,7 @@ pub fn serve(
     slowest: u64,
     progress: &mut Meter<'_>,
 ) -> Result<()> {
-    channel.send(&Giving::Offer(shelf.offer.clone()).encode(), FILE_SILENCE)?;
+    channel.send(&Giving::Offer(shelf.offer.clone()).encode())?;
     let mut asked = Asked::new(&shelf.index, &shelf.offer);
     // The other side compares before it says the first word.
     let mut body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), slowest)?;
@@ -70,7 +69,7 @@ pub fn serve(
         body = channel.receive_of(&flow)?;
     };
     send_rows(channel, shelf, &places, slowest, progress)?;
-    channel.send(&Giving::End.encode(), FILE_SILENCE)
+    channel.send(&Giving::End.encode())
 }
 
 fn send_rows(
@@ -84,19 +83,15 @@ fn send_rows(
     let all: u64 = rows.clone().map(|(_, row)| row.line().len() as u64).sum();
     let rows = rows.map(|(section, row)| (*section, row.line()));
     let (mut squeezer, mut pace, mut done) = (Squeezer::new(), Pace::default(), 0);
-    let begun = Instant::now();
+    let flow = channel.flow(slowest);
     for piece in pieces(rows, ROWS_PIECE) {
         let started = Instant::now();
         let squeezed = squeezer.squeeze(&piece, pace.effort());
         let squeezing = started.elapsed();
         done += piece.len() as u64;
-        channel.send(&Giving::Rows(squeezed).encode(), FILE_SILENCE)?;
+        channel.send(&Giving::Rows(squeezed).encode())?;
         pace.sent(squeezing, started.elapsed().saturating_sub(squeezing));
-        let lasted = begun.elapsed().as_secs();
-        if Duration::from_secs(lasted) > crate::model::limits::FILE_GRACE && done / lasted < slowest
-        {
-            return Err(Error::peer("it reads too slowly"));
-        }
+        channel.check(&flow)?;
         progress.note(done.min(all), all);
     }
     Ok(())
@@ -111,7 +106,7 @@ pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Resul
     };
     let shelf = context.shelves.full(&context.database);
     for want in shelf.known().want(&offer) {
-        channel.send(&Taking::Want(want).encode(), FILE_SILENCE)?;
+        channel.send(&Taking::Want(want).encode())?;
     }
     drop(shelf);
     let mut merger = Merger::new(context, peer);
@@ -126,10 +121,11 @@ pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Resul
         Ok(()) if tally.refused == 0 => Taking::Stored(stored(&tally)),
         Ok(()) => Taking::Refused(Refusal::Full),
         Err(Error::Stopped) => Taking::Refused(Refusal::Stopping),
+        Err(Error::Deadline { .. }) => Taking::Refused(Refusal::Busy),
         Err(_) => Taking::Refused(Refusal::Disk),
     };
-    channel.send(&answer.encode(), TEXT_CLOSE)?;
-    channel.finish(TEXT_CLOSE)
+    channel.send(&answer.encode())?;
+    channel.finish()
 }
 
 fn rows(
@@ -172,7 +168,7 @@ fn stored(tally: &Tally) -> Stored {
 /// Why the other side does not go on, as an error.
 pub fn refused(why: Refusal) -> Error {
     Error::peer(match why {
-        Refusal::Busy => "it has no time for it now",
+        Refusal::Busy => "it takes long to store it, and may still do so",
         Refusal::Full => "it has no room for all of it",
         Refusal::Disk => "its disk cannot be written",
         Refusal::Stopping => "it is being ended",

@@ -2,7 +2,7 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::model::limits::{HEARD_PATIENCE, TEXT_CLOSE};
+use crate::model::limits::HEARD_PATIENCE;
 use crate::model::message::{Listening, Spoken, Talking};
 use crate::model::noise::Purpose;
 use crate::net::channel::Channel;
@@ -34,12 +34,12 @@ impl Talk {
 
     /// Ends it well.
     pub fn end(mut self) -> Result<()> {
-        self.0.send(&Talking::Bye.encode(), TEXT_CLOSE)?;
-        self.0.finish(TEXT_CLOSE)
+        self.0.send(&Talking::Bye.encode())?;
+        self.0.finish()
     }
 
     fn tell(&mut self, what: Talking) -> Result<()> {
-        self.0.send(&what.encode(), TEXT_CLOSE)?;
+        self.0.send(&what.encode())?;
         let answer = self.0.expect(Deadline::after(HEARD_PATIENCE))?;
         match Listening::decode(&answer)? {
             Listening::Heard => Ok(()),

@@ -3,7 +3,7 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
-use crate::model::limits::SLICE;
+use crate::model::limits::{LINK_SILENCE, SLICE};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
@@ -27,6 +27,11 @@ impl Wire {
     pub fn new(stream: TcpStream, stop: &Stop) -> Result<Self> {
         let ready = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true));
         ready.map_err(|cause| Error::device("set up a connection", cause))?;
+        // The system breaks off when nothing is confirmed for so long, or nothing read at the other end.
+        let silence = u32::try_from(LINK_SILENCE.as_millis()).unwrap_or(u32::MAX);
+        if let Err(cause) = sockopt::set_tcp_user_timeout(&stream, silence) {
+            log::debug!("a dead connection will be noticed late: {cause}");
+        }
         Ok(Self { stream, stop: stop.clone() })
     }
 

@@ -102,6 +102,7 @@ const DESCRIPTORS: u64 = 4096;
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
     let command = Cli::parse().command;
+    forbid_core_dumps();
     if !matches!(command, Command::Tier1(_) | Command::Tier2(_)) {
         log_to(None);
     }
@@ -136,6 +137,7 @@ fn tier1(options: &Tier1) -> Result<()> {
     let identity = identity::of_node(&book, &options.peers, number, &folder, passphrase)?;
     let (screen, printer, stop) = begin()?;
     folder.tighten();
+    files::tighten(&options.peers);
     let started = Node::start(book, &options.peers, number, identity, &folder, &screen, &stop);
     let node = match started {
         Ok(node) => node,
@@ -172,12 +174,12 @@ fn tier2(options: &Tier2) -> Result<()> {
 fn import(options: &Import) -> Result<()> {
     let book = token_file::import(&options.token_file, &options.network)?;
     let write =
-        |path: &Path, text: String| files::replace(path, |out| out.write_all(text.as_bytes()));
+        |path: &Path, text: &str| files::replace(path, |out| out.write_all(text.as_bytes()));
     if let Some(path) = &options.tier2_out {
-        write(path, book.to_json(false))?;
+        write(path, &book.to_json(false))?;
     }
     match &options.out {
-        Some(path) => write(path, book.to_json(true)).map(|_| ()),
+        Some(path) => write(path, &book.to_json(true)).map(|_| ()),
         None => ask::say(book.to_json(true).trim_end()),
     }
 }
@@ -211,6 +213,14 @@ fn log_to(screen: Option<&Screen>) {
     }
     if logger.try_init().is_err() {
         log::debug!("logging was set up before");
+    }
+}
+
+/// No core dump of this process is written: it would hold keys.
+fn forbid_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(cause) = setrlimit(Resource::Core, none) {
+        log::debug!("core dumps cannot be forbidden: {cause}");
     }
 }
 

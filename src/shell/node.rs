@@ -6,7 +6,7 @@ use crate::base::threads::{Stop, spawn};
 use crate::model::dialect::Dialect;
 use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER, MAX_PEERS};
+use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER, MAX_ALARMS, MAX_PEERS};
 use crate::net::broadcast;
 use crate::net::classic;
 use crate::net::context::{Context, Order};
@@ -76,6 +76,7 @@ impl Node {
             replies: Default::default(),
             monitor: Default::default(),
             sending: Seats::new(MAX_PEERS, 1),
+            alarms: Seats::new(MAX_ALARMS, MAX_ALARMS),
             shelves: Default::default(),
             public: Default::default(),
             crew: Default::default(),

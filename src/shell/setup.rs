@@ -9,7 +9,7 @@ use crate::store::identity_file::{FILE, IdentityFile};
 use crate::store::peer_book::Peer;
 use crate::store::peers_file::card;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The two ways to call it.
 const USAGE: &str = "reunite setup --number <N> --organisation <NAME> --address <IP:PORT> [--data <DIR>] [--passphrase]
@@ -30,9 +30,9 @@ pub struct Options {
     /// Where the other nodes reach it
     #[arg(long, value_name = "IP:PORT", required_unless_present = "local", help_heading = ONE_NODE)]
     address: Option<String>,
-    /// The data folder of this node; made where it is missing
-    #[arg(long, value_name = "DIR", default_value = ".", help_heading = ONE_NODE)]
-    data: PathBuf,
+    /// The data folder of this node, made where it is missing; nodeN if it is not given
+    #[arg(long, value_name = "DIR", help_heading = ONE_NODE)]
+    data: Option<PathBuf>,
     /// Protect the identity by a passphrase, which is then asked for at each start
     #[arg(long, help_heading = ONE_NODE)]
     passphrase: bool,
@@ -73,9 +73,10 @@ fn node(options: &Options) -> Result<()> {
             "write it like 10.35.70.1:33001",
         )
     })?;
-    let keys = identity(options, number)?.public();
+    let folder = options.data.clone().unwrap_or_else(|| format!("node{number}").into());
+    let keys = identity(options, &folder, number)?.public();
     let peer = Peer::new(number, organisation, address, None).with_keys(keys);
-    let (text, path) = (card(&peer), options.data.join(format!("card-{number}.json")));
+    let (text, path) = (card(&peer), folder.join(format!("card-{number}.json")));
     files::replace(&path, |out| out.write_all(text.as_bytes()))?;
     ask::say(text.trim_end())?;
     // Apart from the card, which a script may take from standard output.
@@ -84,15 +85,15 @@ fn node(options: &Options) -> Result<()> {
 }
 
 /// The identity in the data folder. It is made only if there is none.
-fn identity(options: &Options, number: PeerNumber) -> Result<Identity> {
-    let path = options.data.join(FILE);
+fn identity(options: &Options, folder: &Path, number: PeerNumber) -> Result<Identity> {
+    let path = folder.join(FILE);
     if files::is_missing(&path)? {
         let passphrase = match (&options.passphrase_file, options.passphrase) {
             (Some(file), _) => Some(ask::passphrase_in(file)?),
             (None, true) => Some(ask::new_passphrase()?),
             (None, false) => None,
         };
-        let folder = DataFolder::open(&options.data)?;
+        let folder = DataFolder::open(folder)?;
         folder.tighten();
         let identity = Identity::random(&mut rand::rng());
         IdentityFile::create(&folder.file(FILE), number, &identity, passphrase.as_ref())?;

@@ -117,9 +117,9 @@ pub fn fingerprint(peer: &Peer, keys: &PublicKeys) -> String {
 pub const WIPE: &str = "It cannot be undone. Type WIPE: ";
 
 /// What will be destroyed.
-pub fn wipe_plan(folder: &Path, peers: Option<&Path>) -> String {
+pub fn wipe_plan(folder: &Path, peers: Option<&Path>, foreign: &[String]) -> String {
     let folder = folder.display();
-    match peers {
+    let mut plan = match peers {
         Some(peers) => format!(
             "Destroys the node in {folder}:\n  its identity, everything else in that folder, and the peers file {}.\n  If the node is running it is killed.",
             peers.display()
@@ -127,7 +127,12 @@ pub fn wipe_plan(folder: &Path, peers: Option<&Path>) -> String {
         None => format!(
             "Destroys the node in {folder}:\n  its identity, and everything else in that folder. If the node is running it is\n  killed. A peers file that is kept elsewhere stays: --peers names it."
         ),
+    };
+    if !foreign.is_empty() {
+        let names = shown(&foreign.join(", ")).into_owned();
+        plan.push_str(&format!("\nALSO DESTROYED, though no node needs it: {names}"));
     }
+    plan
 }
 
 /// What was destroyed and what was not.

@@ -4,10 +4,10 @@ use crate::base::threads::lock;
 use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{MAX_ALARMS, MAX_SPOKEN};
-use crate::net::broadcast::{send_to_one, tell_of_one, to_all};
+use crate::net::alarm;
+use crate::net::broadcast::{send_to_one, tell_of_one};
 use crate::net::call::Call;
 use crate::net::context::{Context, Order};
-use crate::net::deliver;
 use crate::net::notice::{Notice, Sent};
 use crate::shell::input::{Gone, Input};
 use crate::shell::people::Done;
@@ -118,11 +118,12 @@ impl Voice<'_> {
         }
         let (context, work) = (Arc::clone(self.context), self.context.work.clone());
         let started = self.context.crew.spawn("alarm", move || {
-            let others = context.book.others(context.me);
-            let outcomes = to_all(&context, others, |peer| deliver::alarm(&context, peer, &text));
+            let outcomes = alarm::raise(&context, &text);
             *lock(&sending) -= 1;
+            let missed = outcomes.clone();
             context.notices.tell(Notice::Delivered { what: Sent::Alarm, outcomes });
             drop(work);
+            alarm::go_on(&context, &missed, &text);
             Ok(())
         });
         match started {

@@ -6,8 +6,9 @@ use crate::store::destroy::{Destroyer, Report};
 use crate::store::files::{self, LOCK};
 use crate::store::{holder, identity_file};
 use clap::Args;
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 /// The options of `reunite wipe`.
 #[derive(Debug, Args)]
@@ -29,7 +30,7 @@ pub fn run(options: &Options) -> Result<()> {
     // After a wipe that was cut off between the two, the folder is gone and the peers file is not.
     let rest = files::is_missing(&options.data)? && peers.is_some_and(Path::exists);
     let folder = if rest { options.data.clone() } else { checked(&options.data)? };
-    ask::say(&setup_words::wipe_plan(&folder, peers))?;
+    ask::say(&setup_words::wipe_plan(&folder, peers, &foreign(&folder)))?;
     if !options.yes && !ask::confirms(setup_words::WIPE, "WIPE")? {
         return Err(Error::input(
             "wipe",
@@ -80,16 +81,40 @@ fn checked(path: &Path) -> Result<PathBuf> {
         ))
     };
     let folder = fs::canonicalize(path).map_err(wrong)?;
-    let is_home = std::env::home_dir().and_then(|home| fs::canonicalize(home).ok());
-    if folder.parent().is_none() || is_home.as_ref() == Some(&folder) {
+    if folder.parent().is_none() || homes().contains(&folder) {
         return refuse("this is not the folder of a node alone");
     }
-    let names = fs::read_dir(&folder).map_err(wrong)?.flatten().map(|entry| entry.file_name());
-    let mut names = names.peekable();
-    if names.peek().is_some() && !names.any(|name| files::is_ours(&name)) {
+    let entries: Vec<_> = fs::read_dir(&folder).map_err(wrong)?.flatten().collect();
+    let is_nodes = |entry: &DirEntry| {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        is_file && (files::is_mark(&entry.file_name()) || holder::is_lock(&entry.path()))
+    };
+    if !entries.is_empty() && !entries.iter().any(is_nodes) {
         return refuse("no node has used this folder");
     }
     Ok(folder)
+}
+
+/// The homes of all users of this device.
+fn homes() -> Vec<PathBuf> {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let homes = users.lines().filter_map(|user| user.split(':').nth(5)).map(PathBuf::from);
+    let homes = homes.chain(std::env::home_dir());
+    homes.filter_map(|home| fs::canonicalize(home).ok()).collect()
+}
+
+/// What is in the folder and is no node's.
+fn foreign(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.flatten().filter(|entry| {
+        let name = entry.file_name();
+        let is_card = name.to_string_lossy().starts_with("card-");
+        !(is_card || files::is_ours(&name)) || entry.file_type().is_ok_and(|kind| kind.is_dir())
+    });
+    let mut names: Vec<_> =
+        names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 fn destroy_apart(destroyer: &mut Destroyer, path: &Path) {

@@ -238,7 +238,7 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
             text.push_str("\n  -> It is tried again by itself, and when they are heard of.");
         }
         Sent::Alarm if missed => {
-            text.push_str("\n  -> Warn them in another way, or raise it again with 10.")
+            text.push_str("\n  -> It is tried again for 5 minutes. Warn them in another way too.")
         }
         _ => {}
     }

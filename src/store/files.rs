@@ -51,14 +51,20 @@ impl DataFolder {
         }
     }
 
-    /// Takes the folder, and what a node keeps in it, away from all other users.
+    /// Takes what a node keeps in the folder away from all other users, and the folder too if it holds nothing
+    /// else: one that was given by mistake is somebody else's.
     pub fn tighten(&self) {
-        tighten(&self.path);
         let Ok(entries) = fs::read_dir(&self.path) else { return };
-        for entry in entries.flatten().filter(|entry| is_ours(&entry.file_name())) {
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                tighten(&entry.path());
+        let mut is_shared = false;
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            match entry.file_type().is_ok_and(|kind| kind.is_file()) && is_ours(&name) {
+                true => tighten(&entry.path()),
+                false => is_shared |= !name.to_string_lossy().starts_with("card-"),
             }
+        }
+        if !is_shared {
+            tighten(&self.path);
         }
     }
 
@@ -76,6 +82,15 @@ pub fn is_ours(name: &OsStr) -> bool {
         || ["identity", "peers", "DATABASE", "T2DATABASE"]
             .iter()
             .any(|begin| name.starts_with(begin))
+}
+
+/// Whether only a node has a file of this name: one that makes its folder a node's.
+pub fn is_mark(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let numbered = name.strip_prefix("DATABASE").and_then(|rest| rest.strip_suffix(".txt"));
+    name == "identity.json"
+        || name == "T2DATABASE.txt"
+        || numbered.is_some_and(|number| number.parse::<u16>().is_ok())
 }
 
 /// Makes a folder (0700), and those above it, where they are missing.

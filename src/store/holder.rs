@@ -23,6 +23,12 @@ pub struct Held {
     pub was_running: bool,
 }
 
+/// Whether the file at `path` is the lock of a data folder: a process id and nothing else.
+pub fn is_lock(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == LOCK)
+        && files::read_text(path, 32).is_ok_and(|text| text.trim().parse::<u32>().is_ok())
+}
+
 /// Takes the folder. A node that runs on it is killed.
 pub fn take(folder: &Path) -> Result<Held> {
     let path = folder.join(LOCK);

@@ -21,6 +21,7 @@ use crate::store::peer_book::{CARD, Peer, PeerBook, Place, at, at_entry};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::str::FromStr;
+use zeroize::Zeroizing;
 
 impl PeerBook {
     /// Reads the peers file of a tier-1 node: every peer must have its token, and a sealed one the network key.
@@ -62,7 +63,7 @@ impl PeerBook {
     }
 
     /// Writes the book as a peers file: with its secrets or, for tier 2, without.
-    pub fn to_json(&self, with_secrets: bool) -> String {
+    pub fn to_json(&self, with_secrets: bool) -> Zeroizing<String> {
         let mut file = Map::new();
         file.insert("network".into(), self.network().into());
         file.insert("dialect".into(), self.dialect().to_string().into());
@@ -75,7 +76,7 @@ impl PeerBook {
         }
         let peers = self.all().iter().map(|peer| entry(peer, with_secrets)).collect();
         file.insert("peers".into(), Value::Array(peers));
-        SecretJson::from(Value::Object(file)).to_text().to_string()
+        SecretJson::from(Value::Object(file)).to_text()
     }
 }
 

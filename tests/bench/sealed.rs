@@ -69,7 +69,7 @@ impl<'a> Member<'a> {
 
 /// Ends a session for messages; the node has ended it too when this returns.
 pub fn end(mut channel: Channel) {
-    channel.send(&Talking::Bye.encode(), PATIENCE).expect("sent");
+    channel.send(&Talking::Bye.encode()).expect("sent");
     assert_eq!(channel.receive(Deadline::after(PATIENCE)).expect("a good end"), None);
 }
 

@@ -1,6 +1,6 @@
 //! 200 sealed sessions at once, from seven peers that this process plays: each says one thing.
 
-use crate::sealed::{Member, PATIENCE};
+use crate::sealed::Member;
 use crate::support::Network;
 use crate::table::{Line, Runs, timed};
 use reunite::model::message::{Spoken, Talking};
@@ -24,7 +24,7 @@ pub fn measure() -> Vec<Line> {
             for (number, session) in sessions.iter_mut().enumerate() {
                 let text = format!("message {number}.");
                 let text = Spoken::try_from(text.as_str()).expect("short");
-                session.send(&Talking::Say(text).encode(), PATIENCE).expect("sent");
+                session.send(&Talking::Say(text).encode()).expect("sent");
             }
             node.wait_for_times("Message from", SESSIONS);
         });

@@ -96,7 +96,7 @@ fn give(
                     other => unreachable!("{other:?}"),
                 };
             for want in own.want(&offer) {
-                server.send(&Taking::Want(want).encode(), PATIENCE).expect("sent");
+                server.send(&Taking::Want(want).encode()).expect("sent");
             }
             let (flow, mut rows) = (server.flow(SLOWEST_FILE), 0);
             loop {
@@ -107,11 +107,11 @@ fn give(
                     other => unreachable!("{other:?}"),
                 }
             }
-            server.send(&Taking::Stored(Default::default()).encode(), PATIENCE).expect("sent");
+            server.send(&Taking::Stored(Default::default()).encode()).expect("sent");
             rows
         });
         let hello = Opening::Bind(Bind::new([0; 16], [0; 32])).encode();
-        client.send(&hello, PATIENCE).expect("sent");
+        client.send(&hello).expect("sent");
         let (time, ()) = timed(|| {
             serve(&mut client, shelf, 0, &mut Meter::silent()).expect("taken");
             client.expect(Deadline::after(PATIENCE)).expect("stored");

@@ -16,7 +16,7 @@ use reunite::model::gate::{Decision, Gate};
 use reunite::model::identity::Identity;
 use reunite::model::ids::PeerNumber;
 use reunite::model::keys::{NetworkKeys, PublicKeys, SecretKey};
-use reunite::model::limits::{DOOR_OPEN, TOKEN_DIGITS};
+use reunite::model::limits::TOKEN_DIGITS;
 use reunite::model::message::{Bind, Listening, Opened, Opening, Spoken, Talking};
 use reunite::model::noise::{Asked, Purpose};
 use reunite::net::channel::Channel;
@@ -180,7 +180,7 @@ impl Held {
     pub fn say(&self, text: &str) -> Result<Listening> {
         let mut channel = self.open(Purpose::Talk)?;
         let heard = say_in(&mut channel, Talking::Say(Spoken::try_from(text)?))?;
-        channel.send(&Talking::Bye.encode(), DOOR_OPEN)?;
+        channel.send(&Talking::Bye.encode())?;
         Ok(heard)
     }
 
@@ -214,7 +214,7 @@ impl Held {
 
 /// Says something in a session.
 pub fn say_in(channel: &mut Channel, what: Talking) -> Result<Listening> {
-    channel.send(&what.encode(), DOOR_OPEN)?;
+    channel.send(&what.encode())?;
     Listening::decode(&channel.expect(Deadline::after(PATIENCE))?)
 }
 

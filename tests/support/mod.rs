@@ -127,8 +127,8 @@ impl Network {
 
     fn write_peers(&self) {
         let book = self.book();
-        fs::write(self.peers(), book.to_json(true)).expect("written");
-        fs::write(self.peers_tier2(), book.to_json(false)).expect("written");
+        fs::write(self.peers(), &*book.to_json(true)).expect("written");
+        fs::write(self.peers_tier2(), &*book.to_json(false)).expect("written");
     }
 
     /// The peers file, as a value.
