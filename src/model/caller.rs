@@ -12,7 +12,7 @@ use crate::model::datagram::{Answer, CallId, Cookie, Datagrams};
 use crate::model::keys::{KnockKey, SecretKey};
 use crate::model::limits::{CALL_AGAIN, CALL_ANEW};
 use crate::model::message::Bind;
-use crate::model::noise::{Asked, Calling, Granted};
+use crate::model::noise::{Asked, Calling, Granted, Prepared};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::time::{Duration, Instant};
@@ -55,7 +55,7 @@ pub struct Caller<'a> {
 
 #[derive(Debug)]
 enum Stage {
-    Hello,
+    Hello(Option<Box<Prepared>>),
     Knock(Box<Calling>),
 }
 
@@ -67,7 +67,7 @@ impl<'a> Caller<'a> {
             errand,
             rng: StdRng::from_seed(seed),
             call: CallId([0; 16]),
-            stage: Stage::Hello,
+            stage: Stage::Hello(None),
             bytes: Vec::new(),
             begun: now,
             sent: 0,
@@ -89,6 +89,14 @@ impl<'a> Caller<'a> {
         Some(&self.bytes)
     }
 
+    /// Does what can be done of the knock while its cookie is on its way. To be called after what was due is sent.
+    pub fn prepare(&mut self) {
+        if let Stage::Hello(prepared @ None) = &mut self.stage {
+            let Errand { own, to, .. } = &self.errand;
+            *prepared = Some(Box::new(Prepared::new(own, to, &mut self.rng)));
+        }
+    }
+
     /// When to ask again for what is due.
     pub fn next(&self) -> Instant {
         self.next_send().min(self.begun + CALL_ANEW)
@@ -97,7 +105,7 @@ impl<'a> Caller<'a> {
     /// Takes a datagram. Whatever is not the answer that is waited for changes nothing.
     pub fn datagram(&mut self, bytes: &[u8], now: Instant) -> Result<Progress> {
         match (self.datagrams.answer(bytes), &mut self.stage) {
-            (Ok(Answer::Cookie(call, cookie)), Stage::Hello) if call == self.call => {
+            (Ok(Answer::Cookie(call, cookie)), Stage::Hello(_)) if call == self.call => {
                 self.knock(cookie, now)?;
             }
             (Ok(Answer::Port(call, noise)), Stage::Knock(calling)) if call == self.call => {
@@ -126,13 +134,18 @@ impl<'a> Caller<'a> {
     fn hello(&mut self, now: Instant) {
         self.rng.fill_bytes(&mut self.call.0);
         self.bytes = self.datagrams.hello(self.call, &mut self.rng).to_vec();
-        (self.stage, self.begun, self.sent) = (Stage::Hello, now, 0);
+        (self.stage, self.begun, self.sent) = (Stage::Hello(None), now, 0);
     }
 
     fn knock(&mut self, cookie: Cookie, now: Instant) -> Result<()> {
         let prologue = self.datagrams.prologue(self.call, cookie, self.datagrams.class());
-        let Errand { own, to, asked } = &self.errand;
-        let (calling, noise) = Calling::begin(own, to, &prologue, asked, &mut self.rng)?;
+        self.prepare();
+        let Stage::Hello(Some(prepared)) = std::mem::replace(&mut self.stage, Stage::Hello(None))
+        else {
+            return Ok(());
+        };
+        let asked = &self.errand.asked;
+        let (calling, noise) = Calling::begin(*prepared, &prologue, asked, &mut self.rng)?;
         self.bytes = self.datagrams.knock(self.call, cookie, &noise, &mut self.rng).to_vec();
         (self.stage, self.begun, self.sent) = (Stage::Knock(Box::new(calling)), now, 0);
         Ok(())

@@ -21,6 +21,7 @@ use crate::model::limits::{
 use crate::model::message::Bind;
 use crate::model::noise::{Asked, Called, Purpose};
 use crate::model::secret::Token;
+use crate::model::x25519::{KeyPair, Products};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::{HashMap, VecDeque};
@@ -72,7 +73,9 @@ struct Member {
 #[derive(Debug)]
 pub struct Gate {
     datagrams: Arc<Datagrams>,
-    own: SecretKey,
+    own: KeyPair,
+    /// What it shares with each member's pair.
+    shared: Arc<Products>,
     members: HashMap<KnockKey, Member>,
     cookies: Marker,
     begun: Instant,
@@ -91,7 +94,8 @@ impl Gate {
         let mut rng = StdRng::from_seed(seed);
         Self {
             datagrams: Arc::new(Datagrams::new(keys)),
-            own,
+            own: KeyPair::of(own),
+            shared: Arc::default(),
             members: HashMap::new(),
             cookies: Marker::new(&SecretKey::random(&mut rng)),
             begun: now,
@@ -106,6 +110,10 @@ impl Gate {
 
     /// Lets in the member with this key, if it knows this token.
     pub fn admit(&mut self, number: PeerNumber, key: KnockKey, token: Token) {
+        // Only faster if it is there: a handshake under way may hold the others.
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.insert(key, self.own.product(&key));
+        }
         self.members.insert(key, Member { number, token, wrong_tokens: 0, locked: None });
     }
 
@@ -147,7 +155,8 @@ impl Gate {
         }
         let prologue = self.datagrams.prologue(call, cookie, class);
         let (called, asked, key) =
-            Called::begin(&self.own, &prologue, noise, &mut self.rng).ok_or(Refusal::Seal)?;
+            Called::begin(&self.own, &self.shared, &prologue, noise, &mut self.rng)
+                .ok_or(Refusal::Seal)?;
         let visitor = match class {
             Class::Member => self.member(&key, &asked, now)?,
             Class::Reader if asked.purpose == Purpose::Refresh => Visitor::Reader,

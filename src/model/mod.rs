@@ -34,3 +34,4 @@ pub mod section;
 pub mod shown;
 pub mod squeeze;
 pub mod writer;
+pub mod x25519;

@@ -15,13 +15,16 @@ use crate::model::limits::{
     MAX_FIRST_FRAME, MAX_FRAME, MAX_READER_FRAME, MAX_SPOKEN_FRAME, TOKEN_DIGITS,
 };
 use crate::model::message::{Bind, HANDSHAKE_BYTES, SESSION_BYTES};
+use crate::model::x25519::{KeyPair, Known, Products};
 use rand::rngs::StdRng;
 use rand::{CryptoRng, Rng, SeedableRng};
 use snow::params::{CipherChoice, DHChoice, HashChoice, NoiseParams};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
 use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
+use std::cell::RefCell;
 use std::fmt;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const PARAMETERS: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
@@ -101,16 +104,39 @@ pub struct Calling(HandshakeState);
 /// A node's handshake between a knock that it could open and its answer.
 pub struct Called(HandshakeState);
 
+/// What of a caller's handshake does not depend on the cookie: done while that is on its way.
+#[derive(Debug)]
+pub struct Prepared {
+    own: KeyPair,
+    fresh: KeyPair,
+    to: KnockKey,
+    /// What the two pairs share with the node.
+    shared: [SecretKey; 2],
+}
+
+impl Prepared {
+    /// Prepares a call to the node with the key `to`.
+    pub fn new(own: &SecretKey, to: &KnockKey, rng: &mut impl CryptoRng) -> Self {
+        let own = KeyPair::of(SecretKey::from(*own.expose()));
+        let fresh = KeyPair::random(rng);
+        let shared = [own.product(to), fresh.product(to)];
+        Self { own, fresh, to: *to, shared }
+    }
+}
+
 impl Calling {
-    /// Seals `asked` for the node with the key `to`. Returns the first message.
+    /// Seals `asked` for the node. Returns the first message.
     pub fn begin(
-        own: &SecretKey,
-        to: &KnockKey,
+        prepared: Prepared,
         prologue: &[u8],
         asked: &Asked,
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, [u8; NOISE_1])> {
-        let mut state = builder(own, prologue, rng)
+        let Prepared { own, fresh, to, shared } = prepared;
+        let [lasting, once] = shared.map(|shared| Arc::new(Products::from([(to, shared)])));
+        let secret = own.copy();
+        let pairs = [Known::lasting(own, lasting), Known::fresh(fresh, once)];
+        let mut state = builder(secret.secret(), pairs, prologue, rng)
             .and_then(|builder| builder.remote_public_key(to.as_bytes())?.build_initiator())
             .map_err(failed)?;
         let mut payload = Zeroizing::new([0; ASKED]);
@@ -143,14 +169,19 @@ impl Calling {
 }
 
 impl Called {
-    /// Opens a knock. Returns also what it asks for and the key of its sender.
+    /// Opens a knock. Returns also what it asks for and the key of its sender. `products` are what is known of
+    /// those of `own`.
     pub fn begin(
-        own: &SecretKey,
+        own: &KeyPair,
+        products: &Arc<Products>,
         prologue: &[u8],
         message: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Option<(Self, Asked, KnockKey)> {
-        let mut state = builder(own, prologue, rng).and_then(Builder::build_responder).ok()?;
+        let fresh = Known::fresh(KeyPair::random(rng), Arc::default());
+        let pairs = [Known::lasting(own.copy(), Arc::clone(products)), fresh];
+        let builder = builder(own.secret(), pairs, prologue, rng);
+        let mut state = builder.and_then(Builder::build_responder).ok()?;
         let mut payload = Zeroizing::new([0; ASKED]);
         let length = state.read_message(message, &mut payload[..]).ok()?;
         let from: [u8; 32] = state.get_remote_static()?.try_into().ok()?;
@@ -223,21 +254,28 @@ fn failed(error: snow::Error) -> Error {
     Error::peer(format!("the handshake failed ({error})"))
 }
 
+/// `pairs` are the lasting pair, whose secret is `own`, and the one for this handshake.
 fn builder<'a>(
     own: &'a SecretKey,
+    pairs: [Known; 2],
     prologue: &'a [u8],
     rng: &mut impl CryptoRng,
 ) -> std::result::Result<Builder<'a>, snow::Error> {
     let parameters: NoiseParams = PARAMETERS.parse()?;
     let mut seed = Zeroizing::new([0; 32]);
     rng.fill_bytes(&mut seed[..]);
-    Builder::with_resolver(parameters, Box::new(Given(seed)))
+    let pairs = RefCell::new(pairs.into_iter());
+    Builder::with_resolver(parameters, Box::new(Given { seed, pairs }))
         .local_private_key(own.expose())?
         .prologue(prologue)
 }
 
-/// snow's own algorithms, with randomness that comes in as a value.
-struct Given(Zeroizing<[u8; 32]>);
+/// snow's own algorithms, with keys and randomness that come in as values.
+struct Given {
+    seed: Zeroizing<[u8; 32]>,
+    /// In the order in which they are asked for.
+    pairs: RefCell<std::array::IntoIter<Known, 2>>,
+}
 
 struct Seeded(StdRng);
 
@@ -250,11 +288,14 @@ impl Random for Seeded {
 
 impl CryptoResolver for Given {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(Seeded(StdRng::from_seed(*self.0))))
+        Some(Box::new(Seeded(StdRng::from_seed(*self.seed))))
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        DefaultResolver.resolve_dh(choice)
+        match choice {
+            DHChoice::Curve25519 => Some(Box::new(self.pairs.try_borrow_mut().ok()?.next()?)),
+            other => DefaultResolver.resolve_dh(other),
+        }
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
@@ -275,14 +316,20 @@ mod tests {
         Asked { token: Zeroizing::new(*b"149418626997"), purpose: Purpose::Sync }
     }
 
+    fn open(node: &Identity, prologue: &[u8], first: &[u8]) -> Option<(Called, Asked, KnockKey)> {
+        let own = KeyPair::of(SecretKey::from(*node.knock_secret().expose()));
+        Called::begin(&own, &Arc::default(), prologue, first, &mut rand::rng())
+    }
+
     #[test]
     fn both_sides_end_with_the_same_binding_and_know_what_was_asked() {
         let mut rng = rand::rng();
         let (caller, node) = (Identity::random(&mut rng), Identity::random(&mut rng));
         let to = node.public().knock;
-        let begun = Calling::begin(caller.knock_secret(), &to, b"call", &asked(), &mut rng);
+        let prepared = Prepared::new(caller.knock_secret(), &to, &mut rng);
+        let begun = Calling::begin(prepared, b"call", &asked(), &mut rng);
         let (mut calling, first) = begun.expect("sealed");
-        let opened = Called::begin(node.knock_secret(), b"call", &first, &mut rng);
+        let opened = open(&node, b"call", &first);
         let (called, asked, from) = opened.expect("opened");
         assert_eq!(from, caller.public().knock);
         assert_eq!((*asked.token, asked.purpose), (*b"149418626997", Purpose::Sync));
@@ -299,11 +346,12 @@ mod tests {
         let mut rng = rand::rng();
         let (caller, node) = (Identity::random(&mut rng), Identity::random(&mut rng));
         let to = node.public().knock;
-        let begun = Calling::begin(caller.knock_secret(), &to, b"call", &asked(), &mut rng);
+        let prepared = Prepared::new(caller.knock_secret(), &to, &mut rng);
+        let begun = Calling::begin(prepared, b"call", &asked(), &mut rng);
         let (_, first) = begun.expect("sealed");
-        assert!(Called::begin(caller.knock_secret(), b"call", &first, &mut rng).is_none());
-        assert!(Called::begin(node.knock_secret(), b"other", &first, &mut rng).is_none());
-        assert!(Called::begin(node.knock_secret(), b"call", &first[..147], &mut rng).is_none());
+        assert!(open(&caller, b"call", &first).is_none());
+        assert!(open(&node, b"other", &first).is_none());
+        assert!(open(&node, b"call", &first[..147]).is_none());
     }
 
     #[test]

@@ -65,9 +65,13 @@ impl Phone {
         while let Some(left) = deadline.left() {
             stop.check()?;
             if let Some(bytes) = caller.due(Instant::now()) {
-                if let Err(cause) = socket.send(bytes) {
-                    refused += usize::from(cause.kind() == ErrorKind::ConnectionRefused);
-                    log::debug!("call {to}: {cause}");
+                match socket.send(bytes) {
+                    // While the answer is on its way.
+                    Ok(_) => caller.prepare(),
+                    Err(cause) => {
+                        refused += usize::from(cause.kind() == ErrorKind::ConnectionRefused);
+                        log::debug!("call {to}: {cause}");
+                    }
                 }
             }
             let wait = caller.next().saturating_duration_since(Instant::now());

@@ -14,6 +14,7 @@ use reunite::model::reconcile::{Asked, Index, Renewal};
 use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::model::squeeze::{Effort, Squeezer, unsqueeze};
+use std::sync::LazyLock;
 
 /// The first byte says in what pieces the others come.
 pub fn frames(input: &[u8]) {
@@ -36,6 +37,13 @@ pub fn frames(input: &[u8]) {
     assert!(bodies <= bytes.len() && bytes.starts_with(&again));
 }
 
+/// Rows of a node that is asked, and that is offered something.
+const ROWS: usize = 600;
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let rows: Vec<_> = (0..ROWS).map(|at| format!("Ana, , , , {at}")).collect();
+    Index::new(rows.iter().map(|line| (Section::People, line.as_str())))
+});
+
 /// The input is the body of a frame. Each set of messages refuses it, or says exactly the same again.
 pub fn messages(input: &[u8]) {
     let same = |again: Vec<u8>| assert_eq!(again, input);
@@ -53,19 +61,18 @@ pub fn messages(input: &[u8]) {
     if let Ok(Talking::Say(spoken) | Talking::Alarm(spoken)) = Talking::decode(input) {
         assert!((1..=MAX_SPOKEN).contains(&spoken.as_str().len()));
     }
-    let rows: Vec<_> = (0..600).map(|at| format!("Ana, , , , {at}")).collect();
-    let index = Index::new(rows.iter().map(|line| (Section::People, line.as_str())));
+    let index = &*INDEX;
     match Taking::decode(input) {
         Ok(Taking::Want(want)) => {
-            if let Ok(Some(places)) = Asked::new(&index, &index.offer()).take(&want) {
-                assert!(places.len() <= rows.len());
+            if let Ok(Some(places)) = Asked::new(index, &index.offer()).take(&want) {
+                assert!(places.len() <= ROWS);
             }
         }
         _ => {
             if let Ok(Giving::Offer(offer)) = Giving::decode(input) {
                 let wanted = |wants: &mut dyn Iterator<Item = _>| wants.count();
                 assert!(wanted(&mut index.want(&offer)) >= 1);
-                assert!(wanted(&mut Renewal::new(&index, &offer).want()) >= 1);
+                assert!(wanted(&mut Renewal::new(index, &offer).want()) >= 1);
             }
         }
     }
