@@ -11,7 +11,7 @@ use flate2::write::DeflateEncoder;
 use reunite::base::error::Error;
 use reunite::model::caller::Progress;
 use reunite::model::codec::Encoder;
-use reunite::model::datagram::{CallId, Class, Cookie, Datagrams, NOISE_1};
+use reunite::model::datagram::{CallId, Cookie, Datagrams, NOISE_1};
 use reunite::model::frame;
 use reunite::model::identity::Identity;
 use reunite::model::keys::{NetworkKeys, SecretKey};
@@ -162,8 +162,8 @@ fn strange(held: &Held) {
         let call = CallId(rand::random());
         let hello = datagrams.hello(call, &mut rand::rng());
         let knock = datagrams.knock(call, Cookie(rand::random()), &[7; NOISE_1], &mut rand::rng());
-        let cookie = datagrams.cookie(call, Class::Member, Cookie(rand::random()));
-        let port = datagrams.port(call, Class::Member, &[7; 88]);
+        let cookie = datagrams.cookie(call, Cookie(rand::random()));
+        let port = datagrams.port(call, &[7; 88]);
         for bytes in [&hello[..], &knock, &cookie, &port, &vec![round as u8; round]] {
             socket.send_to(bytes, held.node).expect("sent");
         }

@@ -1,5 +1,5 @@
 //! The other half of the gate: a call to a node, as a value. It says what to send and when, takes what comes,
-//! and ends with the port of a door. `net::dial` moves its bytes.
+//! and ends with the port of a door. `net::phone` moves its bytes.
 //!
 //! ```text
 //! hello --cookie--> knock --port--> open
@@ -50,12 +50,18 @@ pub struct Caller<'a> {
     /// What is sent, again and again, in this stage.
     bytes: Vec<u8>,
     begun: Instant,
+    /// How often it was sent, and when last.
     sent: usize,
+    last: Instant,
+    /// How long an answer to a knock is waited for; longer each time.
+    patience: Duration,
+    /// What of the knock is done already.
+    prepared: Option<Prepared>,
 }
 
 #[derive(Debug)]
 enum Stage {
-    Hello(Option<Box<Prepared>>),
+    Hello,
     Knock(Box<Calling>),
 }
 
@@ -67,10 +73,13 @@ impl<'a> Caller<'a> {
             errand,
             rng: StdRng::from_seed(seed),
             call: CallId([0; 16]),
-            stage: Stage::Hello(None),
+            stage: Stage::Hello,
             bytes: Vec::new(),
             begun: now,
             sent: 0,
+            last: now,
+            patience: CALL_ANEW,
+            prepared: None,
         };
         caller.hello(now);
         caller
@@ -78,34 +87,36 @@ impl<'a> Caller<'a> {
 
     /// What is to be sent now, if anything.
     pub fn due(&mut self, now: Instant) -> Option<&[u8]> {
-        if now >= self.begun + CALL_ANEW {
-            // Another call, so that no late answer is taken for one to this one.
+        if self.anew().is_some_and(|anew| now >= anew) {
+            // Another call, so that no late answer is taken for one to this one; and more patience, in case it
+            // was not the node that forgot, but the link that is slow.
+            self.patience *= 2;
             self.hello(now);
         }
         if now < self.next_send() {
             return None;
         }
-        self.sent += 1;
+        (self.sent, self.last) = (self.sent + 1, now);
         Some(&self.bytes)
     }
 
     /// Does what can be done of the knock while its cookie is on its way. To be called after what was due is sent.
     pub fn prepare(&mut self) {
-        if let Stage::Hello(prepared @ None) = &mut self.stage {
+        if let (Stage::Hello, None) = (&self.stage, &self.prepared) {
             let Errand { own, to, .. } = &self.errand;
-            *prepared = Some(Box::new(Prepared::new(own, to, &mut self.rng)));
+            self.prepared = Some(Prepared::new(own, to, &mut self.rng));
         }
     }
 
     /// When to ask again for what is due.
     pub fn next(&self) -> Instant {
-        self.next_send().min(self.begun + CALL_ANEW)
+        self.anew().map_or(self.next_send(), |anew| anew.min(self.next_send()))
     }
 
     /// Takes a datagram. Whatever is not the answer that is waited for changes nothing.
     pub fn datagram(&mut self, bytes: &[u8], now: Instant) -> Result<Progress> {
         match (self.datagrams.answer(bytes), &mut self.stage) {
-            (Ok(Answer::Cookie(call, cookie)), Stage::Hello(_)) if call == self.call => {
+            (Ok(Answer::Cookie(call, cookie)), Stage::Hello) if call == self.call => {
                 self.knock(cookie, now)?;
             }
             (Ok(Answer::Port(call, noise)), Stage::Knock(calling)) if call == self.call => {
@@ -125,27 +136,30 @@ impl<'a> Caller<'a> {
     }
 
     fn next_send(&self) -> Instant {
-        match self.sent.checked_sub(1) {
+        match self.sent.checked_sub(1).map(|again| CALL_AGAIN.get(again)) {
             None => self.begun,
-            Some(again) => self.begun + CALL_AGAIN.get(again).copied().unwrap_or(CALL_ANEW),
+            Some(Some(again)) => self.begun + *again,
+            Some(None) => self.last + CALL_ANEW,
         }
+    }
+
+    /// When the call begins again. A hello goes on as long as it takes: its cookie may still come.
+    fn anew(&self) -> Option<Instant> {
+        matches!(self.stage, Stage::Knock(_)).then(|| self.begun + self.patience)
     }
 
     fn hello(&mut self, now: Instant) {
         self.rng.fill_bytes(&mut self.call.0);
         self.bytes = self.datagrams.hello(self.call, &mut self.rng).to_vec();
-        (self.stage, self.begun, self.sent) = (Stage::Hello(None), now, 0);
+        (self.stage, self.begun, self.sent) = (Stage::Hello, now, 0);
     }
 
     fn knock(&mut self, cookie: Cookie, now: Instant) -> Result<()> {
         let prologue = self.datagrams.prologue(self.call, cookie, self.datagrams.class());
-        self.prepare();
-        let Stage::Hello(Some(prepared)) = std::mem::replace(&mut self.stage, Stage::Hello(None))
-        else {
-            return Ok(());
-        };
-        let asked = &self.errand.asked;
-        let (calling, noise) = Calling::begin(*prepared, &prologue, asked, &mut self.rng)?;
+        let Errand { own, to, asked } = &self.errand;
+        let prepared = self.prepared.take();
+        let prepared = prepared.unwrap_or_else(|| Prepared::new(own, to, &mut self.rng));
+        let (calling, noise) = Calling::begin(prepared, &prologue, asked, &mut self.rng)?;
         self.bytes = self.datagrams.knock(self.call, cookie, &noise, &mut self.rng).to_vec();
         (self.stage, self.begun, self.sent) = (Stage::Knock(Box::new(calling)), now, 0);
         Ok(())

@@ -8,9 +8,9 @@
 //! port    = header, call 16, noise 88, mac 16                            128   node -> caller
 //! ```
 //!
-//! The mac of a hello and a knock is a mark under the reader key: a stranger costs one keyed hash. `class` is
-//! a mark under the network key if the caller is a member, and random if it is a reader, so that nobody who
-//! listens can tell the tiers apart. Each answer is smaller than what it answers (RFC 9000, section 8.1, allows
+//! A mac is a mark under the reader key: a stranger costs one keyed hash. `class` is a mark under the network
+//! key if the caller is a member, and random if it is a reader: who has not the network key cannot tell the
+//! datagrams of the tiers apart. Each answer is smaller than what it answers (RFC 9000, section 8.1, allows
 //! three times as much), so the node is of no use to amplify a flood.
 
 use crate::model::keys::{MARK_BYTES, Marker, NetworkKeys};
@@ -145,8 +145,8 @@ impl Datagrams {
     }
 
     /// The answer to a hello.
-    pub fn cookie(&self, call: CallId, class: Class, cookie: Cookie) -> [u8; COOKIE] {
-        self.joined(self.marker(class), &[&self.header(2), &call.0, &cookie.0])
+    pub fn cookie(&self, call: CallId, cookie: Cookie) -> [u8; COOKIE] {
+        self.joined(&self.reader, &[&self.header(2), &call.0, &cookie.0])
     }
 
     /// A knock.
@@ -163,8 +163,8 @@ impl Datagrams {
     }
 
     /// The answer to a knock.
-    pub fn port(&self, call: CallId, class: Class, noise: &[u8; NOISE_2]) -> [u8; PORT] {
-        self.joined(self.marker(class), &[&self.header(4), &call.0, noise])
+    pub fn port(&self, call: CallId, noise: &[u8; NOISE_2]) -> [u8; PORT] {
+        self.joined(&self.reader, &[&self.header(4), &call.0, noise])
     }
 
     /// Reads what a caller sent. The cheapest check comes first: length, then one keyed hash.
@@ -190,7 +190,7 @@ impl Datagrams {
     /// Reads what a node sent to us.
     pub fn answer<'a>(&self, bytes: &'a [u8]) -> Result<Answer<'a>, Refusal> {
         let kind = self.checked(bytes, &[(2, COOKIE), (4, PORT)])?;
-        self.marked(self.marker(self.class()), bytes)?;
+        self.marked(&self.reader, bytes)?;
         let (call, rest) = array(bytes.get(HEADER..).unwrap_or_default())?;
         if kind == 2 {
             return array(rest).map(|(cookie, _)| Answer::Cookie(CallId(call), Cookie(cookie)));
@@ -230,13 +230,6 @@ impl Datagrams {
     fn marked(&self, marker: &Marker, bytes: &[u8]) -> Result<[u8; MARK_BYTES], Refusal> {
         let (body, mac) = bytes.split_last_chunk().ok_or(Refusal::Form)?;
         if marker.is_mark(&[body], mac) { Ok(*mac) } else { Err(Refusal::Mac) }
-    }
-
-    fn marker(&self, class: Class) -> &Marker {
-        match (class, &self.network) {
-            (Class::Member, Some(network)) => network,
-            _ => &self.reader,
-        }
     }
 
     fn class_mark(&self, parts: &[&[u8]], rng: &mut impl CryptoRng) -> [u8; MARK_BYTES] {
@@ -307,15 +300,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_for_its_class_alone_and_smaller_than_what_it_answers() {
+    fn an_answer_is_read_by_both_tiers_alike_and_smaller_than_what_it_answers() {
         let (member, reader) = (Datagrams::new(&keys(Some(7))), Datagrams::new(&keys(None)));
-        let cookie = member.cookie(CALL, Class::Member, Cookie([6; 16]));
-        assert!(matches!(member.answer(&cookie), Ok(Answer::Cookie(CALL, Cookie(_)))));
-        assert_eq!(reader.answer(&cookie).err(), Some(Refusal::Mac));
-        let port = member.port(CALL, Class::Reader, &[4; NOISE_2]);
-        assert!(
-            matches!(reader.answer(&port), Ok(Answer::Port(CALL, noise)) if noise == [4; NOISE_2])
-        );
+        for caller in [&member, &reader] {
+            let cookie = member.cookie(CALL, Cookie([6; 16]));
+            assert!(matches!(caller.answer(&cookie), Ok(Answer::Cookie(CALL, Cookie(_)))));
+            let port = member.port(CALL, &[4; NOISE_2]);
+            assert!(
+                matches!(caller.answer(&port), Ok(Answer::Port(CALL, noise)) if noise == [4; NOISE_2])
+            );
+        }
         const { assert!(COOKIE < HELLO && PORT < KNOCK) };
     }
 

@@ -24,8 +24,8 @@ use crate::model::secret::Token;
 use crate::model::x25519::{KeyPair, Products};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::collections::{HashMap, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -81,8 +81,12 @@ pub struct Gate {
     begun: Instant,
     rng: StdRng,
     calls: Calls,
+    /// Where members are, as far as is known.
+    homes: HashSet<IpAddr>,
     member_sources: Buckets<IpAddr>,
-    members_all: Buckets<()>,
+    /// For knocks marked as a member's: from where members are, and from elsewhere.
+    members_home: Buckets<()>,
+    members_away: Buckets<()>,
     reader_sources: Buckets<IpAddr>,
     readers_all: Buckets<()>,
 }
@@ -101,15 +105,19 @@ impl Gate {
             begun: now,
             rng,
             calls: Calls::default(),
+            homes: HashSet::new(),
             member_sources: Buckets::new(MEMBER_BURST, MEMBER_RATE, KNOCK_SOURCES),
-            members_all: Buckets::new(MEMBERS_BURST, MEMBERS_RATE, 1),
+            members_home: Buckets::new(MEMBERS_BURST, MEMBERS_RATE, 1),
+            members_away: Buckets::new(MEMBER_BURST, MEMBER_RATE, 1),
             reader_sources: Buckets::new(REFRESH_BURST, REFRESH_RATE, KNOCK_SOURCES),
             readers_all: Buckets::new(READERS_BURST, READERS_RATE, 1),
         }
     }
 
-    /// Lets in the member with this key, if it knows this token.
-    pub fn admit(&mut self, number: PeerNumber, key: KnockKey, token: Token) {
+    /// Lets in the member with this key, if it knows this token. It is at home at `ip`, and comes in from
+    /// elsewhere too.
+    pub fn admit(&mut self, number: PeerNumber, key: KnockKey, token: Token, ip: IpAddr) {
+        self.homes.insert(source(ip));
         // Only faster if it is there: a handshake under way may hold the others.
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.insert(key, self.own.product(&key));
@@ -123,7 +131,7 @@ impl Gate {
         let decided = match Arc::clone(&self.datagrams).request(bytes) {
             Ok(Request::Hello { call, class }) => {
                 let cookie = self.cookie(call, class, from, self.slot(now));
-                Ok(Decision::Answer(self.datagrams.cookie(call, class, cookie).to_vec()))
+                Ok(Decision::Answer(self.datagrams.cookie(call, cookie).to_vec()))
             }
             Ok(Request::Knock(form)) => self.knock(&form, from, now),
             Err(refusal) => Err(refusal),
@@ -150,7 +158,7 @@ impl Gate {
             Some(Known::Other) => return Err(Refusal::Reused),
             None => {}
         }
-        if self.calls.is_full() || !self.may_knock(class, from.ip().to_canonical(), now) {
+        if self.calls.is_full() || !self.may_knock(class, source(from.ip()), now) {
             return Err(Refusal::Often);
         }
         let prologue = self.datagrams.prologue(call, cookie, class);
@@ -190,7 +198,11 @@ impl Gate {
     fn may_knock(&mut self, class: Class, ip: IpAddr, now: Instant) -> bool {
         // Its own first: one that floods must not use up what is for all.
         match class {
-            Class::Member => self.member_sources.take(ip, now) && self.members_all.take((), now),
+            Class::Member => {
+                let is_home = self.homes.contains(&ip);
+                let all = if is_home { &mut self.members_home } else { &mut self.members_away };
+                self.member_sources.take(ip, now) && all.take((), now)
+            }
             Class::Reader => self.reader_sources.take(ip, now) && self.readers_all.take((), now),
         }
     }
@@ -229,6 +241,15 @@ impl Gate {
     }
 }
 
+/// By what a source is counted: its IPv4 address, or the network of its IPv6 address, in which it may have as many
+/// as it likes.
+fn source(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
 /// The sealed answer to a knock, ready to be sent and remembered.
 #[derive(Debug)]
 pub struct Answered {
@@ -263,27 +284,18 @@ impl Knock {
     /// once it is in.
     pub fn open(self, port: u16, session: [u8; 16]) -> Result<(Answered, Bind), Error> {
         let (noise, binding) = self.called.open(port, session)?;
-        Ok((answered(self.visitor, self.call, &self.datagrams, &noise), binding))
+        Ok((answered(self.call, &self.datagrams, &noise), binding))
     }
 
     /// There is no place; the visitor may come back after so many seconds.
     pub fn busy(self, retry_after: u16) -> Result<Answered, Error> {
         let noise = self.called.refuse(retry_after)?;
-        Ok(answered(self.visitor, self.call, &self.datagrams, &noise))
+        Ok(answered(self.call, &self.datagrams, &noise))
     }
 }
 
-fn answered(
-    visitor: Visitor,
-    call: CallId,
-    datagrams: &Datagrams,
-    noise: &[u8; NOISE_2],
-) -> Answered {
-    let class = match visitor {
-        Visitor::Member(_) => Class::Member,
-        Visitor::Reader => Class::Reader,
-    };
-    Answered { call, bytes: datagrams.port(call, class, noise) }
+fn answered(call: CallId, datagrams: &Datagrams, noise: &[u8; NOISE_2]) -> Answered {
+    Answered { call, bytes: datagrams.port(call, noise) }
 }
 
 /// The calls of the last seconds.
@@ -369,7 +381,7 @@ mod tests {
     fn gate(seed: u8, now: Instant) -> Gate {
         let mut gate = Gate::new(&keys(Some(7)), secret(&identity(1)), [seed; 32], now);
         let token = Token::try_from(TOKEN.as_slice()).expect("twelve digits");
-        gate.admit(2.try_into().expect("a number"), identity(2).public().knock, token);
+        gate.admit(2.try_into().expect("a number"), identity(2).public().knock, token, at(1).ip());
         gate
     }
 
@@ -477,7 +489,7 @@ mod tests {
         let mut caller = Caller::new(&datagrams, right(), [3; 32], now);
         knock(&mut old, &mut caller, at(1), now);
         let mut new = gate(2, now);
-        let end = now + 3 * SECOND;
+        let end = now + 4 * SECOND;
         while now < end {
             if let Some(bytes) = caller.due(now).map(<[u8]>::to_vec) {
                 match new.datagram(&bytes, at(1), now) {
@@ -520,7 +532,7 @@ mod tests {
         let now = Instant::now();
         let (mut gate, keys) = (gate(1, now), keys(Some(7)));
         let token = Token::try_from(b"747323719280".as_slice()).expect("twelve digits");
-        gate.admit(3.try_into().expect("a number"), identity(3).public().knock, token);
+        gate.admit(3.try_into().expect("a number"), identity(3).public().knock, token, at(1).ip());
         for port in 1..=WRONG_TOKENS as u16 {
             let wrong = errand(2, *b"149418626998", Purpose::Talk);
             assert_eq!(refusal(decide(&mut gate, &keys, wrong, port, now)), Some(Refusal::Token));
@@ -557,6 +569,62 @@ mod tests {
         assert_eq!(gate.calls.order.len(), opened + 1);
         gate.datagram(&[], at(1), now + 2 * CALL_MEMORY);
         assert!(gate.calls.order.is_empty() && gate.calls.known.is_empty());
+    }
+
+    #[test]
+    fn somebody_with_the_networks_key_elsewhere_keeps_no_member_at_home_out() {
+        let now = Instant::now();
+        let (mut gate, keys) = (gate(1, now), keys(Some(7)));
+        let datagrams = Datagrams::new(&keys);
+        let mut opened = 0;
+        for host in 0..2000_u64 {
+            // As many addresses as it likes, of as many networks.
+            let from = SocketAddr::from(((u128::from(host) << 64).to_be_bytes(), 1));
+            let errand = errand(3, TOKEN, Purpose::Talk);
+            let mut caller = Caller::new(&datagrams, errand, rand::random(), now);
+            let knock = knock(&mut gate, &mut caller, from, now);
+            opened +=
+                usize::from(refusal(gate.datagram(&knock, from, now)) == Some(Refusal::Unknown));
+        }
+        assert_eq!(opened, MEMBER_BURST as usize);
+        assert!(matches!(decide(&mut gate, &keys, right(), 1, now), Decision::Knock(_)));
+    }
+
+    #[test]
+    fn a_caller_gets_in_over_a_link_of_five_seconds_there_and_back() {
+        let (mut now, keys) = (Instant::now(), keys(Some(7)));
+        let (datagrams, mut gate) = (Datagrams::new(&keys), gate(1, now));
+        let mut caller = Caller::new(&datagrams, right(), [3; 32], now);
+        let (end, way) = (now + 30 * SECOND, 5 * SECOND / 2);
+        let mut on_the_way: VecDeque<(Instant, bool, Vec<u8>)> = VecDeque::new();
+        while now < end {
+            if let Some(bytes) = caller.due(now) {
+                on_the_way.push_back((now + way, true, bytes.to_vec()));
+            }
+            let arrives = on_the_way.front().map_or(end, |(when, ..)| *when);
+            now = now.max(arrives.min(caller.next()));
+            if arrives > now {
+                continue;
+            }
+            match on_the_way.pop_front() {
+                Some((_, true, bytes)) => match gate.datagram(&bytes, at(1), now) {
+                    Decision::Answer(bytes) => on_the_way.push_back((now + way, false, bytes)),
+                    Decision::Knock(knock) => {
+                        let (answer, _) = knock.open(40_000, [5; 16]).expect("sealed");
+                        gate.answered(&answer);
+                        on_the_way.push_back((now + way, false, answer.bytes().to_vec()));
+                    }
+                    Decision::Silence(_) => {}
+                },
+                Some((_, false, bytes)) => {
+                    if let Ok(Progress::Open(..)) = caller.datagram(&bytes, now) {
+                        return;
+                    }
+                }
+                None => {}
+            }
+        }
+        panic!("it did not get in");
     }
 
     #[test]

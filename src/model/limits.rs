@@ -143,11 +143,11 @@ pub const WRONG_TOKEN_LOCK: Duration = Duration::from_secs(60);
 /// When a hello or a knock is sent again, measured from when it was first sent.
 pub const CALL_AGAIN: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(700), Duration::from_millis(1300)];
-/// A knock without an answer is given up after this long, and the call begins again with a hello: the node may
-/// have been started anew, and forgotten its cookies.
-pub const CALL_ANEW: Duration = Duration::from_millis(2000);
+/// A knock without an answer is given up after this long, then after twice as long, and the call begins again
+/// with a hello: the node may have been started anew, and forgotten its cookies.
+pub const CALL_ANEW: Duration = Duration::from_secs(3);
 /// What a node that does not answer may cost: two round trips by satellite, with a datagram lost.
-pub const CALL_PATIENCE: Duration = Duration::from_secs(5);
+pub const CALL_PATIENCE: Duration = Duration::from_secs(8);
 /// Times that the system says that nobody listens at a node, before a call to it is given up.
 pub const CALL_REFUSED: usize = 2;
 /// Doors found closed before a call is given up.

@@ -39,7 +39,8 @@ impl Sealed {
         let mut gate = Gate::new(keys, secret(), rand::random(), Instant::now());
         for peer in book.others(me) {
             let (keys, token) = peer.keys().zip(peer.token()).ok_or_else(lacking)?;
-            gate.admit(peer.number, keys.knock, Token::try_from(&token.expose()[..])?);
+            let token = Token::try_from(&token.expose()[..])?;
+            gate.admit(peer.number, keys.knock, token, peer.address.ip());
         }
         let places = Places::default();
         Ok(Self { gate: Mutex::new(gate), credentials, phone, places, knock: secret() })

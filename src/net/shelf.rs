@@ -49,6 +49,8 @@ impl Shelf {
     }
 }
 
+/// Public rows that took no longer than this to make are made anew for every change.
+const SHELF_CHEAP: Duration = Duration::from_millis(100);
 /// How many times as long as it took to make them the public rows are given out before they are made anew.
 const SHELF_REST: u32 = 20;
 
@@ -85,7 +87,9 @@ impl Shelves {
     /// The public rows, as they are now or were lately; equal ones once. Of many rows they are not made anew for
     /// every change: no crowd of readers may keep the node busy with that.
     pub fn public(&self, database: &Database) -> Arc<Shelf> {
-        let lately = |shelf: &Shelf| shelf.made.elapsed() < shelf.cost * SHELF_REST;
+        let lately = |shelf: &Shelf| {
+            shelf.cost > SHELF_CHEAP && shelf.made.elapsed() < shelf.cost * SHELF_REST
+        };
         newest(&self.public, database, lately, |state| {
             let people = database.with(Records::people);
             let rows: IndexSet<_> = people.iter().map(public).collect();

@@ -149,7 +149,12 @@ impl InMemory {
         let own = SecretKey::from(*identities[1].knock_secret().expose());
         let mut gate = Gate::new(&keys, own, rand::random(), now);
         let token = Token::try_from(&TOKEN[..]).expect("twelve digits");
-        gate.admit(1.try_into().expect("a number"), identities[0].public().knock, token);
+        gate.admit(
+            1.try_into().expect("a number"),
+            identities[0].public().knock,
+            token,
+            Ipv4Addr::LOCALHOST.into(),
+        );
         Self { gate, datagrams: Datagrams::new(&keys), keys: identities, now }
     }
 

@@ -489,7 +489,7 @@ impl Played {
         for peer in book.others(number(at)) {
             let token = peer.token().expect("a token").expose();
             let token = token.as_slice().try_into().expect("twelve digits");
-            gate.admit(peer.number, peer.keys().expect("sealed").knock, token);
+            gate.admit(peer.number, peer.keys().expect("sealed").knock, token, peer.address.ip());
         }
         let socket = UdpSocket::bind(network.addresses[at - 1]).expect("its port is free");
         Self { socket, gate }
