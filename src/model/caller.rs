@@ -53,7 +53,7 @@ pub struct Caller<'a> {
     /// How often it was sent, and when last.
     sent: usize,
     last: Instant,
-    /// How long an answer to a knock is waited for; longer each time.
+    /// How long an answer to a knock is waited for.
     patience: Duration,
     /// What of the knock is done already.
     prepared: Option<Prepared>,
@@ -90,7 +90,7 @@ impl<'a> Caller<'a> {
         if self.anew().is_some_and(|anew| now >= anew) {
             // Another call, so that no late answer is taken for one to this one; and more patience, in case it
             // was not the node that forgot, but the link that is slow.
-            self.patience *= 2;
+            self.patience = 2 * CALL_ANEW;
             self.hello(now);
         }
         if now < self.next_send() {

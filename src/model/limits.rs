@@ -143,7 +143,7 @@ pub const WRONG_TOKEN_LOCK: Duration = Duration::from_secs(60);
 /// When a hello or a knock is sent again, measured from when it was first sent.
 pub const CALL_AGAIN: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(700), Duration::from_millis(1300)];
-/// A knock without an answer is given up after this long, then after twice as long, and the call begins again
+/// A knock without an answer is given up after this long, later after twice as long, and the call begins again
 /// with a hello: the node may have been started anew, and forgotten its cookies.
 pub const CALL_ANEW: Duration = Duration::from_secs(3);
 /// What a node that does not answer may cost: two round trips by satellite, with a datagram lost.

@@ -537,7 +537,7 @@ impl Call {
         self.from = SocketAddr::from(([10, 9, 9, 9], 1));
         // A gate that had to answer more than it may answers nothing for a while.
         self.gate = gate(self.starts.wrapping_add(1), self.now);
-        let end = self.now + 2 * CALL_ANEW;
+        let end = self.now + 4 * CALL_ANEW;
         while self.now < end {
             if let Some(answer) = self.answer(false) {
                 if self.hear(&answer) {
