@@ -8,7 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::model::limits::MAX_FRAME;
 
 /// Bytes of the length before a body.
-pub const LENGTH_BYTES: usize = 4;
+const LENGTH_BYTES: usize = 4;
 
 /// The frame of this body, which has 1 to `MAX_FRAME` bytes: every message of this program does.
 pub fn encode(body: &[u8]) -> Vec<u8> {
@@ -19,15 +19,15 @@ pub fn encode(body: &[u8]) -> Vec<u8> {
 
 /// Appends the frame of this body to what is to be sent with it.
 pub fn append(body: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&length(body));
+    out.extend_from_slice(&length(body.len()));
     out.extend_from_slice(body);
 }
 
-/// What stands before this body in its frame.
-pub fn length(body: &[u8]) -> [u8; LENGTH_BYTES] {
-    debug_assert!((1..=MAX_FRAME).contains(&body.len()), "a body of {} bytes", body.len());
+/// What stands before a body of so many bytes in its frame.
+pub fn length(body: usize) -> [u8; LENGTH_BYTES] {
+    debug_assert!((1..=MAX_FRAME).contains(&body), "a body of {body} bytes");
     // A body that is too long for its length is refused by whoever reads it.
-    u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes()
+    u32::try_from(body).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 /// Puts frames together from pieces of any size. It holds one unfinished frame and nothing more.

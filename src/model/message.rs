@@ -249,6 +249,9 @@ pub enum Giving {
 }
 
 impl Giving {
+    /// What stands before a piece of rows in the body of its frame: so large a piece is sent from where it is.
+    pub const BEFORE_ROWS: [u8; 1] = [ROWS];
+
     /// The body of its frame.
     pub fn encode(&self) -> Vec<u8> {
         match self {

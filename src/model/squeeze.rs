@@ -8,6 +8,7 @@ use crate::base::error::{Error, Result};
 use crate::model::codec::Decoder;
 use crate::model::limits::{MAX_ROWS_PIECE, PROBE_PIECES, SQUEEZE_LEVEL};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use std::borrow::Cow;
 use std::time::Duration;
 
 const STORED: u8 = 0;
@@ -36,10 +37,24 @@ impl Squeezer {
 
     /// This piece as it travels; it has at most `MAX_ROWS_PIECE` bytes. What does not become smaller is stored.
     pub fn squeeze(&mut self, piece: &[u8], effort: Effort) -> Vec<u8> {
+        let (head, bytes) = self.parts(piece, effort);
+        [&head[..], &bytes].concat()
+    }
+
+    /// The same in two parts, one behind the other, so that what is stored need not be copied.
+    pub fn parts<'a>(
+        &mut self,
+        piece: &'a [u8],
+        effort: Effort,
+    ) -> ([u8; HEAD_BYTES], Cow<'a, [u8]>) {
         debug_assert!(piece.len() <= MAX_ROWS_PIECE, "a piece of {} bytes", piece.len());
-        match effort {
-            Effort::Squeezed => self.deflated(piece).unwrap_or_else(|| stored(piece)),
-            Effort::Stored => stored(piece),
+        let deflated = match effort {
+            Effort::Squeezed => self.deflated(piece),
+            Effort::Stored => None,
+        };
+        match deflated {
+            Some(deflated) => (head(DEFLATED, piece), Cow::Owned(deflated)),
+            None => (head(STORED, piece), Cow::Borrowed(piece)),
         }
     }
 
@@ -48,25 +63,16 @@ impl Squeezer {
         let level = Compression::new(SQUEEZE_LEVEL);
         let compress = self.0.get_or_insert_with(|| Compress::new(level, false));
         compress.reset();
-        let mut out = head(DEFLATED, piece, piece.len());
+        let mut out = Vec::with_capacity(piece.len());
         let done = compress.compress_vec(piece, &mut out, FlushCompress::Finish).ok()?;
-        let smaller = out.len() < HEAD_BYTES + piece.len();
-        (done == Status::StreamEnd && smaller).then_some(out)
+        (done == Status::StreamEnd && out.len() < piece.len()).then_some(out)
     }
 }
 
-fn stored(piece: &[u8]) -> Vec<u8> {
-    let mut out = head(STORED, piece, piece.len());
-    out.extend_from_slice(piece);
-    out
-}
-
-fn head(how: u8, piece: &[u8], room: usize) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEAD_BYTES + room);
-    out.push(how);
+fn head(how: u8, piece: &[u8]) -> [u8; HEAD_BYTES] {
     // A piece that is too long for its length is refused by whoever unsqueezes it.
-    out.extend_from_slice(&u32::try_from(piece.len()).unwrap_or(u32::MAX).to_be_bytes());
-    out
+    let [a, b, c, d] = u32::try_from(piece.len()).unwrap_or(u32::MAX).to_be_bytes();
+    [how, a, b, c, d]
 }
 
 /// The piece that was squeezed to these bytes. Its length is announced, and checked before anything is made;

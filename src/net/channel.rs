@@ -10,7 +10,7 @@ use crate::net::tls;
 use crate::net::wire::{Wire, is_not_yet};
 use rustls::Connection;
 use std::collections::VecDeque;
-use std::io::{BufRead, ErrorKind, Read, Write};
+use std::io::{BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
@@ -48,8 +48,6 @@ impl Flow {
 
 /// Bytes read from the connection at a time: two records. TLS by itself asks for a quarter of one.
 const READ: usize = 32 * 1024;
-/// Plain bytes given to TLS before they are sent on: it takes no more at a time.
-const PLAIN: usize = 64 * 1024;
 impl Channel {
     /// A line on which TLS has still to be agreed. Until `limit` says otherwise, only the first short message
     /// may come: nobody has shown yet that the session is theirs.
@@ -88,24 +86,26 @@ impl Channel {
 
     /// Sends a message, which is with the system when this returns.
     pub fn send(&mut self, body: &[u8]) -> Result<()> {
-        // What goes out with the length need not be copied together with all the rest.
-        let room = PLAIN - frame::LENGTH_BYTES;
-        let (front, mut rest) = body.split_at_checked(room).unwrap_or((body, &[]));
-        let mut framed = frame::length(body).to_vec();
-        framed.extend_from_slice(front);
-        self.encrypt(&framed)?;
-        self.flush()?;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at_checked(PLAIN).unwrap_or((rest, &[]));
-            self.encrypt(now)?;
-            self.flush()?;
-            rest = later;
-        }
-        Ok(())
+        self.send_parts(&[body])
     }
 
-    fn encrypt(&mut self, plain: &[u8]) -> Result<()> {
-        self.tls.writer().write_all(plain).map_err(|cause| Error::device("encrypt", cause))
+    /// Sends a message whose body stands in several places.
+    pub fn send_parts(&mut self, body: &[&[u8]]) -> Result<()> {
+        let length = frame::length(body.iter().map(|part| part.len()).sum());
+        let all = [&length[..]].into_iter().chain(body.iter().copied());
+        let mut slices: Vec<_> = all.map(IoSlice::new).collect();
+        let mut rest = slices.as_mut_slice();
+        while !rest.is_empty() {
+            // It takes no more than it has room for until that is sent.
+            let given = self.tls.writer().write_vectored(rest);
+            let given = given.map_err(|cause| Error::device("encrypt", cause))?;
+            if given == 0 {
+                return Err(Error::device("encrypt", ErrorKind::WriteZero.into()));
+            }
+            IoSlice::advance_slices(&mut rest, given);
+            self.flush()?;
+        }
+        Ok(())
     }
 
     /// The next message; `None` if the other side has ended the session as it should.

@@ -86,10 +86,10 @@ fn send_rows(
     let flow = channel.flow(slowest);
     for piece in pieces(rows, ROWS_PIECE) {
         let started = Instant::now();
-        let squeezed = squeezer.squeeze(&piece, pace.effort());
+        let (head, bytes) = squeezer.parts(&piece, pace.effort());
         let squeezing = started.elapsed();
         done += piece.len() as u64;
-        channel.send(&Giving::Rows(squeezed).encode())?;
+        channel.send_parts(&[&Giving::BEFORE_ROWS, &head, &bytes])?;
         pace.sent(squeezing, started.elapsed().saturating_sub(squeezing));
         channel.check(&flow)?;
         progress.note(done.min(all), all);
