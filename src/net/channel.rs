@@ -46,8 +46,9 @@ impl Flow {
     }
 }
 
-/// Bytes read from the connection at a time: two records. TLS by itself asks for a quarter of one.
-const READ: usize = 32 * 1024;
+/// Bytes read from the connection at a time: a record. TLS by itself asks for a quarter of one. It stands on the
+/// stack, and stays with its thread.
+const READ: usize = 16 * 1024;
 impl Channel {
     /// A line on which TLS has still to be agreed. Until `limit` says otherwise, only the first short message
     /// may come: nobody has shown yet that the session is theirs.
