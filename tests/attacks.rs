@@ -9,7 +9,7 @@ mod support;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use reunite::base::error::Error;
-use reunite::model::caller::Progress;
+use reunite::model::caller::CallState;
 use reunite::model::codec::Encoder;
 use reunite::model::datagram::{CallId, Cookie, Datagrams, NOISE_1};
 use reunite::model::frame;
@@ -502,8 +502,8 @@ fn half_open(held: &Held) {
     let (mut open, mut busy) = (Vec::new(), 0);
     for _ in 0..64 {
         match held.knock(Purpose::Talk).progress {
-            Progress::Open(port, _) => open.push(port),
-            Progress::Busy(wait) => {
+            CallState::Open(port, _) => open.push(port),
+            CallState::Busy(wait) => {
                 assert_eq!(wait, BUSY_RETRY);
                 busy += 1;
             }

@@ -30,7 +30,7 @@ pub struct Errand {
 
 /// How a call stands after a datagram.
 #[derive(Debug)]
-pub enum Progress {
+pub enum CallState {
     /// Something is to be sent, now or later.
     Waiting,
     /// A door is open at this port, for who shows this binding.
@@ -114,7 +114,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Takes a datagram. Whatever is not the answer that is waited for changes nothing.
-    pub fn datagram(&mut self, bytes: &[u8], now: Instant) -> Result<Progress> {
+    pub fn datagram(&mut self, bytes: &[u8], now: Instant) -> Result<CallState> {
         match (self.datagrams.answer(bytes), &mut self.stage) {
             (Ok(Answer::Cookie(call, cookie)), Stage::Hello) if call == self.call => {
                 self.knock(cookie, now)?;
@@ -122,17 +122,17 @@ impl<'a> Caller<'a> {
             (Ok(Answer::Port(call, noise)), Stage::Knock(calling)) if call == self.call => {
                 match calling.finish(noise) {
                     Ok((Granted::Open { port, .. }, Some(binding))) => {
-                        return Ok(Progress::Open(port, binding));
+                        return Ok(CallState::Open(port, binding));
                     }
                     Ok((Granted::Busy { retry_after }, _)) => {
-                        return Ok(Progress::Busy(Duration::from_secs(retry_after.into())));
+                        return Ok(CallState::Busy(Duration::from_secs(retry_after.into())));
                     }
                     Ok(_) | Err(_) => {}
                 }
             }
             _ => {}
         }
-        Ok(Progress::Waiting)
+        Ok(CallState::Waiting)
     }
 
     fn next_send(&self) -> Instant {

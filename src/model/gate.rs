@@ -349,7 +349,7 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::caller::{Caller, Errand, Progress};
+    use crate::model::caller::{CallState, Caller, Errand};
     use crate::model::identity::Identity;
     use crate::model::keys::KEY_BYTES;
     use proptest::prelude::*;
@@ -400,7 +400,7 @@ mod tests {
         let Decision::Answer(cookie) = gate.datagram(&hello, from, now) else {
             panic!("no cookie")
         };
-        assert!(matches!(caller.datagram(&cookie, now), Ok(Progress::Waiting)));
+        assert!(matches!(caller.datagram(&cookie, now), Ok(CallState::Waiting)));
         caller.due(now).expect("a knock").to_vec()
     }
 
@@ -438,7 +438,7 @@ mod tests {
         assert_eq!(refusal(gate.datagram(&bytes, at(1), now)), Some(Refusal::Pending));
         let (answer, one) = knock.open(40_000, [5; 16]).expect("sealed");
         gate.answered(&answer);
-        let Ok(Progress::Open(40_000, other)) = caller.datagram(answer.bytes(), now) else {
+        let Ok(CallState::Open(40_000, other)) = caller.datagram(answer.bytes(), now) else {
             panic!("not open")
         };
         assert!(one.matches(&other));
@@ -457,7 +457,7 @@ mod tests {
         let Decision::Knock(knock) = gate.datagram(&bytes, at(1), now) else { panic!("refused") };
         let answer = knock.busy(7).expect("sealed");
         let progress = caller.datagram(answer.bytes(), now);
-        assert!(matches!(progress, Ok(Progress::Busy(wait)) if wait == 7 * SECOND));
+        assert!(matches!(progress, Ok(CallState::Busy(wait)) if wait == 7 * SECOND));
     }
 
     #[test]
@@ -617,7 +617,7 @@ mod tests {
                     Decision::Silence(_) => {}
                 },
                 Some((_, false, bytes)) => {
-                    if let Ok(Progress::Open(..)) = caller.datagram(&bytes, now) {
+                    if let Ok(CallState::Open(..)) = caller.datagram(&bytes, now) {
                         return;
                     }
                 }
@@ -670,7 +670,7 @@ mod tests {
                     gate = super::tests::gate(rng.random(), now);
                 }
                 if !to_node {
-                    if let Ok(Progress::Open(_, binding)) = caller.datagram(&bytes, now) {
+                    if let Ok(CallState::Open(_, binding)) = caller.datagram(&bytes, now) {
                         break binding;
                     }
                     continue;

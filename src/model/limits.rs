@@ -16,6 +16,63 @@ pub const LOWEST_PORT: u16 = 1024;
 /// more than this in one piece, and our own files always end with a line break.
 pub const UNTERMINATED_FILE: u64 = 64 * 1024;
 
+// --- classic only: how our nodes deal with the original's wire ---
+
+/// How long half a knock waits for its other half.
+pub const HALF_KNOCK: Duration = Duration::from_secs(2);
+/// After this long without its own, a token takes the only purpose from the same IP address: a sender that
+/// uses a socket for each datagram pauses a tenth of a second between them.
+pub const LOOSE_PAIRING: Duration = Duration::from_millis(300);
+/// Half knocks kept of one trusted peer.
+pub const HALF_KNOCKS: usize = 16;
+/// Purposes and refreshes kept of strangers, all together.
+pub const ORPHANS: usize = 64;
+/// Datagrams of all strangers together that are looked at: at once, and each second after that.
+pub const STRANGERS_BURST: f64 = 4000.0;
+/// See `STRANGERS_BURST`.
+pub const STRANGERS_RATE: f64 = 2000.0;
+/// Datagrams of one stranger that are looked at: at once, and each second after that. A refresh is two.
+pub const STRANGER_BURST: f64 = 200.0;
+/// See `STRANGER_BURST`.
+pub const STRANGER_RATE: f64 = 50.0;
+/// Strangers whose datagrams are counted; the one that rested longest is forgotten first.
+pub const STRANGERS: usize = 256;
+/// Pause between the token and the purpose datagram, so that a network does not swap them. The original
+/// sleeps 0.1 s, which neither side needs.
+pub const PURPOSE_PAUSE: Duration = Duration::from_millis(1);
+/// When a knock is sent again, measured from its start.
+pub const KNOCK_AGAIN: [Duration; 4] = [
+    Duration::from_millis(250),
+    Duration::from_millis(700),
+    Duration::from_millis(1300),
+    Duration::from_millis(2000),
+];
+/// Callers from the right address that wait at a door for the first of them to say something.
+pub const DOOR_CALLERS: usize = 4;
+/// Strangers that a door turns away before it closes.
+pub const DOOR_STRANGERS: usize = 16;
+/// How long a file session may be silent.
+pub const FILE_SILENCE: Duration = Duration::from_secs(10);
+/// Piece in which a file is sent, bytes: larger than `UNTERMINATED_FILE`, so that a first piece alone is
+/// never taken for a whole file.
+pub const SEND_PIECE: usize = 128 * 1024;
+/// Most bytes of one text session.
+pub const MAX_TEXT: usize = 256 * 1024;
+/// Most bytes held back of a text that may go on.
+pub const TEXT_CHUNK: usize = 1024;
+/// How long an alarm whose text may go on is held before it is shown with what has come.
+pub const ALARM_HOLD: Duration = Duration::from_millis(100);
+/// How long the sender of a file waits for the receiver to have stored it.
+pub const FILE_CLOSE: Duration = Duration::from_secs(30);
+/// How long a tier-2 node waits for one tier-1 node to connect.
+pub const REFRESH_PATIENCE: Duration = Duration::from_millis(1500);
+/// When a refresh is asked for again within one try.
+pub const REFRESH_AGAIN: Duration = Duration::from_millis(500);
+/// Addresses whose refreshes are counted; the oldest is forgotten first.
+pub const REFRESH_SOURCES: usize = 1024;
+/// How long a tier-1 node tries to reach the tier-2 node that asked.
+pub const REFRESH_CONNECT: Duration = Duration::from_secs(2);
+
 // --- rows and files ---
 
 /// Longest row, bytes. A long description in a three-byte script fits; a runaway quote does not.
@@ -76,37 +133,8 @@ pub const PROBE_PIECES: u32 = 256;
 
 // --- knocking ---
 
-/// How long half a knock waits for its other half.
-pub const HALF_KNOCK: Duration = Duration::from_secs(2);
-/// After this long without its own, a token takes the only purpose from the same IP address: a sender that
-/// uses a socket for each datagram pauses a tenth of a second between them.
-pub const LOOSE_PAIRING: Duration = Duration::from_millis(300);
-/// Half knocks kept of one trusted peer.
-pub const HALF_KNOCKS: usize = 16;
-/// Purposes and refreshes kept of strangers, all together.
-pub const ORPHANS: usize = 64;
-/// Datagrams of all strangers together that are looked at: at once, and each second after that.
-pub const STRANGERS_BURST: f64 = 4000.0;
-/// See `STRANGERS_BURST`.
-pub const STRANGERS_RATE: f64 = 2000.0;
-/// Datagrams of one stranger that are looked at: at once, and each second after that. A refresh is two.
-pub const STRANGER_BURST: f64 = 200.0;
-/// See `STRANGER_BURST`.
-pub const STRANGER_RATE: f64 = 50.0;
-/// Strangers whose datagrams are counted; the one that rested longest is forgotten first.
-pub const STRANGERS: usize = 256;
-/// Pause between the token and the purpose datagram, so that a network does not swap them. The original
-/// sleeps 0.1 s, which neither side needs.
-pub const PURPOSE_PAUSE: Duration = Duration::from_millis(1);
 /// Pause before it is looked again whether an earlier sending to a peer has ended.
 pub const TURN_PAUSE: Duration = Duration::from_millis(10);
-/// When a knock is sent again, measured from its start.
-pub const KNOCK_AGAIN: [Duration; 4] = [
-    Duration::from_millis(250),
-    Duration::from_millis(700),
-    Duration::from_millis(1300),
-    Duration::from_millis(2000),
-];
 /// What a peer that does not answer may cost.
 pub const KNOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// Receive buffer of the listener, bytes: room for true knocks while a flood is being dropped.
@@ -170,22 +198,16 @@ pub const BUSY_RETRY: Duration = Duration::from_secs(5);
 
 /// How long a door stays open for who knocked, until it is in: three round trips by satellite, and one lost.
 pub const DOOR_OPEN: Duration = Duration::from_secs(10);
-/// Callers from the right address that wait at a door for the first of them to say something.
-pub const DOOR_CALLERS: usize = 4;
-/// Strangers that a door turns away before it closes.
-pub const DOOR_STRANGERS: usize = 16;
 /// Sessions in all: each has a thread of 256 KiB stack and a socket or two.
 pub const MAX_SESSIONS: usize = 256;
 /// Sessions of one peer.
 pub const MAX_PEER_SESSIONS: usize = 32;
-/// Refreshes being answered, in all and for one address.
+/// Refreshes being answered, in all.
 pub const MAX_REFRESHES: usize = 32;
 /// Refreshes being answered for one address.
 pub const MAX_SOURCE_REFRESHES: usize = 8;
 /// How long a text session may be silent, also before its first word: a person is thinking, or gone.
 pub const TEXT_SILENCE: Duration = Duration::from_secs(600);
-/// How long a file session may be silent.
-pub const FILE_SILENCE: Duration = Duration::from_secs(10);
 /// A file session that has lasted this long must keep up `SLOWEST_FILE`.
 pub const FILE_GRACE: Duration = Duration::from_secs(20);
 /// Slowest average of a file session after its grace, bytes per second: a poor radio link is faster, a
@@ -193,13 +215,6 @@ pub const FILE_GRACE: Duration = Duration::from_secs(20);
 pub const SLOWEST_FILE: u64 = 512;
 /// Slowest average at which a tier-2 node may take its copy, bytes per second: its place is another's turn.
 pub const SLOWEST_COPY: u64 = 2048;
-/// Piece in which a file is sent, bytes: larger than `UNTERMINATED_FILE`, so that a first piece alone is
-/// never taken for a whole file.
-pub const SEND_PIECE: usize = 128 * 1024;
-/// Most bytes of one text session.
-pub const MAX_TEXT: usize = 256 * 1024;
-/// Most bytes held back of a text that may go on.
-pub const TEXT_CHUNK: usize = 1024;
 /// Most messages of one text session.
 pub const MAX_MESSAGES: usize = 1000;
 /// Messages of one peer shown at once, before its rate counts: nobody types so fast.
@@ -220,8 +235,6 @@ pub const ALARM_AGAIN: [Duration; 7] = [
     Duration::from_secs(60),
     Duration::from_secs(120),
 ];
-/// How long an alarm whose text may go on is held before it is shown with what has come.
-pub const ALARM_HOLD: Duration = Duration::from_millis(100);
 /// Longest message and longest text of an alarm, bytes: it fits one packet.
 pub const MAX_SPOKEN: usize = 1000;
 /// Longest line that a person may type, bytes: a description of a thousand letters of a three-byte script.
@@ -243,8 +256,6 @@ pub const COMPARE_PATIENCE: Duration = Duration::from_secs(90);
 pub const PROGRESS_EVERY: Duration = Duration::from_secs(3);
 /// How long who says something waits until it is on the other side's screen.
 pub const HEARD_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the sender of a file waits for the receiver to have stored it.
-pub const FILE_CLOSE: Duration = Duration::from_secs(30);
 /// How long the receiver of a file waits for its own disk before it closes.
 pub const STORE_WAIT: Duration = Duration::from_secs(60);
 /// Longest time that any thread blocks before it looks at the stop flag.
@@ -275,18 +286,10 @@ pub const RETRY_LAST: Duration = Duration::from_secs(300);
 
 /// Tries of a refresh for each tier-1 node known.
 pub const REFRESH_TRIES: usize = 3;
-/// How long a tier-2 node waits for one tier-1 node to connect.
-pub const REFRESH_PATIENCE: Duration = Duration::from_millis(1500);
-/// When a refresh is asked for again within one try.
-pub const REFRESH_AGAIN: Duration = Duration::from_millis(500);
 /// Refreshes that one address may ask for at once, and how many come back each second.
 pub const REFRESH_BURST: f64 = 20.0;
 /// Refreshes given back to an address each second.
 pub const REFRESH_RATE: f64 = 2.0;
-/// Addresses whose refreshes are counted; the oldest is forgotten first.
-pub const REFRESH_SOURCES: usize = 1024;
-/// How long a tier-1 node tries to reach the tier-2 node that asked.
-pub const REFRESH_CONNECT: Duration = Duration::from_secs(2);
 
 // --- the screen ---
 

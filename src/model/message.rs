@@ -245,7 +245,7 @@ pub enum Giving {
     /// That was all that is wanted.
     End,
     /// It does not go on.
-    Refused(Refusal),
+    Refused(Declined),
 }
 
 impl Giving {
@@ -274,7 +274,7 @@ impl Giving {
             ROWS if from.left() == 0 => Err(Error::peer("sent a piece without rows")),
             ROWS => Ok(Self::Rows(from.rest().to_vec())),
             END => from.finish().map(|()| Self::End),
-            REFUSED => Refusal::decode(from).map(Self::Refused),
+            REFUSED => Declined::decode(from).map(Self::Refused),
             other => Err(out_of_place(other)),
         }
     }
@@ -288,7 +288,7 @@ pub enum Taking {
     /// All rows are safe on its disk.
     Stored(Stored),
     /// It does not go on.
-    Refused(Refusal),
+    Refused(Declined),
 }
 
 impl Taking {
@@ -316,7 +316,7 @@ impl Taking {
         match from.u8()? {
             WANT => Want::decode(from).map(Self::Want),
             STORED => Stored::decode(from).map(Self::Stored),
-            REFUSED => Refusal::decode(from).map(Self::Refused),
+            REFUSED => Declined::decode(from).map(Self::Refused),
             other => Err(out_of_place(other)),
         }
     }
@@ -348,7 +348,7 @@ impl Stored {
 
 /// Why a transfer does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Declined {
     /// There are too many at the same time.
     Busy,
     /// There is no room for what is offered.
@@ -359,7 +359,7 @@ pub enum Refusal {
     Stopping,
 }
 
-impl Refusal {
+impl Declined {
     fn code(self) -> u8 {
         match self {
             Self::Busy => 1,
@@ -434,10 +434,10 @@ mod tests {
             (5, Giving::Offer(offer).encode()),
             (5, Giving::Rows(vec![1, 2, 3]).encode()),
             (5, Giving::End.encode()),
-            (5, Giving::Refused(Refusal::Busy).encode()),
+            (5, Giving::Refused(Declined::Busy).encode()),
             (6, Taking::Want(Want { last: true, buckets: vec![wanted] }).encode()),
             (6, Taking::Stored(stored).encode()),
-            (6, Taking::Refused(Refusal::Stopping).encode()),
+            (6, Taking::Refused(Declined::Stopping).encode()),
         ]
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! giver                                          taker
 //! Index::new, offer  --- Offer: digests --->  Index::new, want
-//! Asked::take        <-- Want: buckets, hashes it has there ---
+//! Giver::take        <-- Want: buckets, hashes it has there ---
 //!                    --- Rows: what it lacks, hashes ascending; End --->
 //! ```
 //!
@@ -99,7 +99,7 @@ fn digest(entries: &[Entry]) -> [u8; HASH_BYTES] {
 
 /// A giver that has made its offer and is being told what is wanted of it.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct Giver<'a> {
     index: &'a Index,
     bits: u8,
     /// The lowest bucket that may be asked for now.
@@ -107,7 +107,7 @@ pub struct Asked<'a> {
     places: Vec<u32>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Giver<'a> {
     /// The giver of this index, which made this offer of it.
     pub fn new(index: &'a Index, offer: &Offer) -> Self {
         Self { index, bits: offer.bits, next: 0, places: Vec::new() }
@@ -268,7 +268,7 @@ mod tests {
 
     /// The lines that a giver sends for these wants, in pieces.
     fn answers(give: &Set, index: &Index, wants: &[Want], size: usize) -> Vec<Vec<u8>> {
-        let mut asked = Asked::new(index, &index.offer());
+        let mut asked = Giver::new(index, &index.offer());
         let lines: Vec<_> = give.iter().collect();
         let mut places = None;
         for want in wants {
@@ -387,14 +387,14 @@ mod tests {
                 buckets.iter().map(|bucket| Wanted { bucket: *bucket, shown: shown.to_vec() });
             Want { last: false, buckets: buckets.collect() }
         };
-        let refuses = |want: &Want| Asked::new(&giver, &offer).take(want).is_err();
+        let refuses = |want: &Want| Giver::new(&giver, &offer).take(want).is_err();
         assert!(!refuses(&wants[0]));
         assert!(refuses(&want(&[4], &[])), "not offered");
         assert!(refuses(&want(&[u16::MAX], &[])), "not offered");
         assert!(refuses(&want(&[1, 1], &[])), "twice");
         assert!(refuses(&want(&[], &[])), "nothing, and so on for ever");
         assert!(refuses(&want(&[0], &[giver.bucket(2, 1)[0].hash])), "of another bucket");
-        let mut asked = Asked::new(&giver, &offer);
+        let mut asked = Giver::new(&giver, &offer);
         assert!(asked.take(&want(&[1], &[])).expect("right").is_none());
         assert!(asked.take(&want(&[1], &[])).is_err(), "twice, in two parts");
         assert!(asked.take(&want(&[0], &[])).is_err(), "descending, in two parts");

@@ -34,15 +34,18 @@ const AFTER_START: Duration = Duration::from_secs(10);
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 
-/// Sends `job` to all of `peers` in parallel; returns what became of it, by number. Peers of one machine
-/// whose answers could not be told apart are tried again one after the other.
+/// Sends `job` to all of `peers` in parallel; returns what became of it, by number. In the classic dialect peers
+/// of one machine whose answers could not be told apart are tried again one after the other.
 pub fn to_all<'a>(
     context: &Context,
     peers: impl Iterator<Item = &'a Peer>,
     job: impl Fn(&Peer) -> Outcome + Sync,
 ) -> Vec<(PeerNumber, Outcome)> {
     let mut outcomes = in_parallel(peers, &job);
-    let lost = context.replies.take_ambiguous();
+    if context.sealed.is_some() {
+        return outcomes;
+    }
+    let lost = context.classic.replies.take_ambiguous();
     for (number, outcome) in outcomes.iter_mut().filter(|(_, outcome)| !outcome.is_success()) {
         let ambiguous = |peer: &&Peer| lost.contains(&peer.address.ip());
         if let Some(peer) = context.book.peer(*number).filter(ambiguous) {

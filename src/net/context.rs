@@ -3,11 +3,9 @@
 use crate::base::seats::Seats;
 use crate::base::threads::{Crew, Stop};
 use crate::model::ids::PeerNumber;
-use crate::net::classic::admission::Admissions;
-use crate::net::classic::replies::Replies;
+use crate::net::classic::state::Classic;
 use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
-use crate::net::public_rows::PublicRows;
 use crate::net::sealed::Sealed;
 use crate::net::shelf::Shelves;
 use crate::store::database::{Database, Ticket};
@@ -33,10 +31,8 @@ pub struct Context {
     pub socket: UdpSocket,
     /// What a sealed network needs; in a classic one there is none.
     pub sealed: Option<Arc<Sealed>>,
-    /// Classic: knocks admitted and doors waiting.
-    pub admissions: Admissions,
-    /// Classic: knocks of our own that wait for their answer.
-    pub replies: Replies,
+    /// What a classic network needs; in a sealed one it is not used.
+    pub classic: Classic,
     /// Signs of life.
     pub monitor: Monitor,
     /// Peers to which a database is being sent: one sending each.
@@ -45,8 +41,6 @@ pub struct Context {
     pub alarms: Seats<()>,
     /// Sealed: the rows as they are given to others.
     pub shelves: Shelves,
-    /// Classic: the public rows, made once for each state of the database.
-    pub public: PublicRows,
     /// Threads of sessions and deliveries.
     pub crew: Crew,
     /// Where changes are told that peers may not have yet.

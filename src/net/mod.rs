@@ -22,7 +22,6 @@ pub mod merger;
 pub mod monitor;
 pub mod notice;
 pub mod phone;
-pub mod public_rows;
 pub mod refresh;
 pub mod sealed;
 pub mod session;

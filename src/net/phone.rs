@@ -3,7 +3,7 @@
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
-use crate::model::caller::{Caller, Errand, Progress};
+use crate::model::caller::{CallState, Caller, Errand};
 use crate::model::datagram::{Datagrams, PORT};
 use crate::model::keys::PublicKeys;
 use crate::model::limits::{CALL_PATIENCE, CALL_REFUSED, DOOR_OPEN, SLICE};
@@ -78,9 +78,9 @@ impl Phone {
             let mut buffer = [0; PORT + 1];
             match receive(&socket, &mut buffer, wait.min(left).min(SLICE)) {
                 Ok(bytes) => match caller.datagram(bytes, Instant::now())? {
-                    Progress::Waiting => {}
-                    Progress::Open(port, bind) => return Ok((port, bind)),
-                    Progress::Busy(retry_after) => return Err(Error::Busy { retry_after }),
+                    CallState::Waiting => {}
+                    CallState::Open(port, bind) => return Ok((port, bind)),
+                    CallState::Busy(retry_after) => return Err(Error::Busy { retry_after }),
                 },
                 Err(cause) if is_not_yet(&cause) => {}
                 Err(cause) => {

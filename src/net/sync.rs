@@ -7,11 +7,11 @@ use crate::model::ids::PeerNumber;
 use crate::model::limits::{
     COMPARE_PATIENCE, PROGRESS_EVERY, ROWS_PIECE, SLOWEST_FILE, STORED_PATIENCE,
 };
-use crate::model::message::{Giving, Refusal, Stored, Taking};
+use crate::model::message::{Declined, Giving, Stored, Taking};
 use crate::model::noise::Purpose;
 use crate::model::offer::Offer;
 use crate::model::parcel::{View, pieces, unpack};
-use crate::model::reconcile::{Asked, Ceiling};
+use crate::model::reconcile::{Ceiling, Giver};
 use crate::model::squeeze::{Pace, Squeezer, unsqueeze};
 use crate::net::channel::Channel;
 use crate::net::context::Context;
@@ -52,7 +52,7 @@ pub fn serve(
     progress: &mut Meter<'_>,
 ) -> Result<()> {
     channel.send(&Giving::Offer(shelf.offer.clone()).encode())?;
-    let mut asked = Asked::new(&shelf.index, &shelf.offer);
+    let mut asked = Giver::new(&shelf.index, &shelf.offer);
     // The other side compares before it says the first word.
     let mut body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), slowest)?;
     let flow = channel.flow(slowest);
@@ -119,10 +119,10 @@ pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Resul
     // Only if all of it is safe here, the peer may believe so.
     let answer = match saved {
         Ok(()) if tally.refused == 0 => Taking::Stored(stored(&tally)),
-        Ok(()) => Taking::Refused(Refusal::Full),
-        Err(Error::Stopped) => Taking::Refused(Refusal::Stopping),
-        Err(Error::Deadline { .. }) => Taking::Refused(Refusal::Busy),
-        Err(_) => Taking::Refused(Refusal::Disk),
+        Ok(()) => Taking::Refused(Declined::Full),
+        Err(Error::Stopped) => Taking::Refused(Declined::Stopping),
+        Err(Error::Deadline { .. }) => Taking::Refused(Declined::Busy),
+        Err(_) => Taking::Refused(Declined::Disk),
     };
     channel.send(&answer.encode())?;
     channel.finish()
@@ -166,12 +166,12 @@ fn stored(tally: &Tally) -> Stored {
 }
 
 /// Why the other side does not go on, as an error.
-pub fn refused(why: Refusal) -> Error {
+pub fn refused(why: Declined) -> Error {
     Error::peer(match why {
-        Refusal::Busy => "it takes long to store it, and may still do so",
-        Refusal::Full => "it has no room for all of it",
-        Refusal::Disk => "its disk cannot be written",
-        Refusal::Stopping => "it is being ended",
+        Declined::Busy => "it takes long to store it, and may still do so",
+        Declined::Full => "it has no room for all of it",
+        Declined::Disk => "its disk cannot be written",
+        Declined::Stopping => "it is being ended",
     })
 }
 

@@ -132,7 +132,7 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
             (sending(&peer_name(book, *peer), *done, *all), false)
         }
         Notice::Receiving { peer, done } => {
-            (format!("{} sends: {} MB so far …", peer_name(book, *peer), done >> 20), false)
+            (format!("{} sends: {} so far …", peer_name(book, *peer), size(*done)), false)
         }
         Notice::Disk(Disk::Failing(why)) => (
             format!(
@@ -152,7 +152,15 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
 
 /// How far a long sending has come.
 fn sending(to: &str, done: u64, all: u64) -> String {
-    format!("Sending to {to}: {} of {} MB, {} % …", done >> 20, all >> 20, percent(done, all))
+    format!("Sending to {to}: {} of {}, {} % …", size(done), size(all), percent(done, all))
+}
+
+/// A number of bytes, as people read it.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..=999_999 => format!("{} kB", bytes.div_ceil(1000)),
+        _ => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+    }
 }
 
 fn percent(done: u64, all: u64) -> u64 {
@@ -288,7 +296,7 @@ pub fn progress(progress: Progress<'_>) -> String {
         }
         Progress::Failed(peer, Error::Peer { what }) => format!("  Node {}: {what}.", peer.number),
         Progress::Failed(peer, _) => format!("  Node {} cannot be reached.", peer.number),
-        Progress::Receiving(bytes, None) => format!("  {} MB so far …", bytes >> 20),
+        Progress::Receiving(bytes, None) => format!("  {} so far …", size(bytes)),
         Progress::Receiving(bytes, Some(all)) => {
             format!("  {} of at most {} MB, {} % …", bytes >> 20, all >> 20, percent(bytes, all))
         }

@@ -4,7 +4,7 @@ use crate::support::Network;
 use crate::table::timed;
 use reunite::base::clock::Deadline;
 use reunite::base::threads::Stop;
-use reunite::model::caller::{Caller, Errand, Progress};
+use reunite::model::caller::{CallState, Caller, Errand};
 use reunite::model::datagram::Datagrams;
 use reunite::model::gate::{Decision, Gate};
 use reunite::model::identity::Identity;
@@ -180,7 +180,7 @@ impl InMemory {
                 }
                 Decision::Silence(refusal) => unreachable!("{refusal:?}"),
             };
-            if let Progress::Open(..) = caller.datagram(&answer, now).expect("sealed") {
+            if let CallState::Open(..) = caller.datagram(&answer, now).expect("sealed") {
                 return;
             }
         }

@@ -9,7 +9,7 @@ use super::{Network, Node, PATIENCE, copy, until};
 use reunite::base::clock::Deadline;
 use reunite::base::error::Result;
 use reunite::base::threads::Stop;
-use reunite::model::caller::{Caller, Errand, Progress};
+use reunite::model::caller::{CallState, Caller, Errand};
 use reunite::model::datagram::{Answer, Datagrams};
 use reunite::model::frame;
 use reunite::model::gate::{Decision, Gate};
@@ -241,7 +241,7 @@ pub struct Knocked {
     pub hello: Vec<u8>,
     pub knock: Vec<u8>,
     pub answer: Vec<u8>,
-    pub progress: Progress,
+    pub progress: CallState,
 }
 
 impl Knocked {
@@ -285,7 +285,7 @@ impl Knocked {
     /// The door that opened, and what to show there.
     pub fn opened(self) -> (u16, Bind) {
         match self.progress {
-            Progress::Open(port, bind) => (port, bind),
+            CallState::Open(port, bind) => (port, bind),
             other => panic!("no door opened: {other:?}"),
         }
     }

@@ -14,7 +14,7 @@
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use reunite::model::caller::{Caller, Errand, Progress};
+use reunite::model::caller::{CallState, Caller, Errand};
 use reunite::model::datagram::{COOKIE, CallId, Cookie, Datagrams, HELLO, KNOCK, PORT, Refusal};
 use reunite::model::gate::{Answered, Decision, Gate, Knock, Visitor};
 use reunite::model::identity::Identity;
@@ -292,7 +292,7 @@ impl Listener {
         let answer = self.hear(&bytes, from);
         if let (Some(answer), Some(line)) = (answer, self.lines.get_mut(&who)) {
             let progress = line.caller.datagram(&answer, now).expect("our own handshake");
-            let busy_or_open = !matches!(progress, Progress::Waiting);
+            let busy_or_open = !matches!(progress, CallState::Waiting);
             assert_eq!(busy_or_open, bytes.len() == KNOCK, "{progress:?}");
         }
     }
@@ -518,13 +518,13 @@ impl Call {
     fn hear(&mut self, bytes: &[u8]) -> bool {
         let given = self.given.get(bytes);
         match self.caller.datagram(bytes, self.now).expect("our own handshake") {
-            Progress::Waiting => false,
-            Progress::Open(port, shown) => {
+            CallState::Waiting => false,
+            CallState::Open(port, shown) => {
                 let bind = given.and_then(Option::as_ref).expect("no door is open");
                 assert!(port == DOOR && bind.matches(&shown));
                 true
             }
-            Progress::Busy(wait) => {
+            CallState::Busy(wait) => {
                 assert!(matches!(given, Some(None)), "the node is not busy");
                 assert_eq!(wait, Duration::from_secs(7));
                 true

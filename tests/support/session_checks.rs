@@ -10,7 +10,7 @@ use reunite::model::frame::{Frames, append};
 use reunite::model::limits::{MAX_FRAME, MAX_ROWS_PIECE, MAX_SPOKEN, ROWS_PIECE};
 use reunite::model::message::{Fetching, Giving, Listening, Opened, Opening, Taking, Talking};
 use reunite::model::parcel::{View, pieces, unpack};
-use reunite::model::reconcile::{Asked, Index, Renewal};
+use reunite::model::reconcile::{Giver, Index, Renewal};
 use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::model::squeeze::{Effort, Squeezer, unsqueeze};
@@ -64,7 +64,7 @@ pub fn messages(input: &[u8]) {
     let index = &*INDEX;
     match Taking::decode(input) {
         Ok(Taking::Want(want)) => {
-            if let Ok(Some(places)) = Asked::new(index, &index.offer()).take(&want) {
+            if let Ok(Some(places)) = Giver::new(index, &index.offer()).take(&want) {
                 assert!(places.len() <= ROWS);
             }
         }

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 /// Opens a session with `peer`. One that does not answer costs `KNOCK_PATIENCE`.
 pub fn dial(context: &Context, peer: &Peer, purpose: Purpose) -> Result<Wire> {
     let turn = Deadline::after(KNOCK_PATIENCE);
-    let expected = context.replies.expect(peer.number, peer.address, turn, &context.stop)?;
+    let expected =
+        context.classic.replies.expect(peer.number, peer.address, turn, &context.stop)?;
     let deadline = Deadline::after(KNOCK_PATIENCE);
     let mut closed_doors = 0;
     loop {

@@ -138,7 +138,7 @@ impl Listener {
                 let knock = self.pairing.purpose(from, purpose, now);
                 self.admit_all(knock, now);
             }
-            Some(Datagram::Port(port)) => match self.context.replies.deliver(from, port) {
+            Some(Datagram::Port(port)) => match self.context.classic.replies.deliver(from, port) {
                 Some(peer) => self.context.monitor.heard(peer),
                 None => log::debug!("{from} answers a knock that does not wait"),
             },
@@ -180,7 +180,7 @@ impl Listener {
     }
 
     fn admit(&mut self, knock: Knock, now: Instant) {
-        match self.context.admissions.admit(knock) {
+        match self.context.classic.admissions.admit(knock) {
             Admission::New(admitted) => {
                 let context = Arc::clone(&self.context);
                 let started = self.context.crew.spawn("session", move || {

@@ -77,7 +77,7 @@ fn send(context: &Context, place: &Place) -> Result<()> {
             return Ok(());
         }
     };
-    let rows = context.public.now(&context.database);
+    let rows = context.classic.public.now(&context.database);
     if let Err(error) = send::public_copy(wire, &rows) {
         log::debug!("refresh for {}: {error}", place.to);
     }
