@@ -9,7 +9,7 @@ use reunite::model::datagram::Datagrams;
 use reunite::model::gate::{Decision, Gate};
 use reunite::model::identity::Identity;
 use reunite::model::keys::{NetworkKeys, SecretKey};
-use reunite::model::limits::TOKEN_DIGITS;
+use reunite::model::limits::{MAX_FRAME, TOKEN_DIGITS};
 use reunite::model::message::Talking;
 use reunite::model::noise::{Asked, Purpose};
 use reunite::model::secret::Token;
@@ -117,8 +117,11 @@ impl Pair {
     /// The two ends of a session over these streams.
     pub fn channels(&self, client: TcpStream, server: TcpStream) -> (Channel, Channel) {
         let wire = |stream| Wire::new(stream, &Stop::default()).expect("a stream");
-        let client = Channel::new(self.client().into(), wire(client));
-        (client, Channel::new(self.server().into(), wire(server)))
+        let mut client = Channel::new(self.client().into(), wire(client));
+        let mut server = Channel::new(self.server().into(), wire(server));
+        client.limit(MAX_FRAME);
+        server.limit(MAX_FRAME);
+        (client, server)
     }
 }
 
