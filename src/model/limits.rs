@@ -127,6 +127,10 @@ pub const ROWS_PIECE: usize = 128 * 1024;
 pub const MAX_ROWS_PIECE: usize = 256 * 1024;
 /// How hard rows are squeezed, 1 to 9: a Pi takes twice the time for a tenth less above this.
 pub const SQUEEZE_LEVEL: u32 = 3;
+/// A round trip shorter than this is one within a room.
+pub const ONE_ROOM: Duration = Duration::from_millis(5);
+/// What squeezing a piece takes, as long as it has not been measured.
+pub const SQUEEZING: Duration = Duration::from_millis(4);
 /// After so many pieces that were not squeezed it is measured again what squeezing costs: some 30 MB, of which it
 /// is then a few parts in a hundred.
 pub const PROBE_PIECES: u32 = 256;

@@ -6,7 +6,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::Decoder;
-use crate::model::limits::{MAX_ROWS_PIECE, PROBE_PIECES, SQUEEZE_LEVEL};
+use crate::model::limits::{MAX_ROWS_PIECE, ONE_ROOM, PROBE_PIECES, SQUEEZE_LEVEL, SQUEEZING};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -123,14 +123,15 @@ pub struct Pace {
 /// for: rows become about a third, so at twice as long it does not matter, and beyond it does.
 const WORTH_SQUEEZING: u32 = 4;
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self { effort: Effort::Squeezed, squeezing: Duration::ZERO, since: 0 }
-    }
-}
-
 impl Pace {
-    /// The effort for the next piece. The first one is squeezed.
+    /// The pace on a link over which an answer came after `round_trip`. Where that was so short that both ends are
+    /// in one room, the link is most likely faster than the squeezing; anywhere else the first piece is squeezed.
+    pub fn new(round_trip: Duration) -> Self {
+        let effort = if round_trip < ONE_ROOM { Effort::Stored } else { Effort::Squeezed };
+        Self { effort, squeezing: SQUEEZING, since: 0 }
+    }
+
+    /// The effort for the next piece.
     pub fn effort(&self) -> Effort {
         self.effort
     }
@@ -206,7 +207,7 @@ mod tests {
     }
 
     fn pace(steps: &[(u64, u64)]) -> Effort {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(ONE_ROOM);
         for (squeezing, waiting) in steps {
             pace.sent(Duration::from_millis(*squeezing), Duration::from_millis(*waiting));
         }
@@ -216,6 +217,7 @@ mod tests {
     #[test]
     fn a_slow_link_is_squeezed_for_and_a_fast_one_is_not() {
         assert_eq!(pace(&[]), Effort::Squeezed);
+        assert_eq!(Pace::new(Duration::ZERO).effort(), Effort::Stored, "both are in one room");
         assert_eq!(pace(&[(5, 100), (5, 100)]), Effort::Squeezed);
         assert_eq!(pace(&[(5, 1)]), Effort::Stored);
         assert_eq!(pace(&[(5, 1), (0, 3)]), Effort::Stored);

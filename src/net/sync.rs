@@ -51,10 +51,12 @@ pub fn serve(
     slowest: u64,
     progress: &mut Meter<'_>,
 ) -> Result<()> {
+    let asked_at = Instant::now();
     channel.send(&Giving::Offer(shelf.offer.clone()).encode())?;
     let mut asked = Giver::new(&shelf.index, &shelf.offer);
     // The other side compares before it says the first word.
     let mut body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), slowest)?;
+    let pace = Pace::new(asked_at.elapsed());
     let flow = channel.flow(slowest);
     let places = loop {
         match Taking::decode(&body)? {
@@ -68,7 +70,7 @@ pub fn serve(
         }
         body = channel.receive_of(&flow)?;
     };
-    send_rows(channel, shelf, &places, slowest, progress)?;
+    send_rows(channel, shelf, &places, (slowest, pace), progress)?;
     channel.send(&Giving::End.encode())
 }
 
@@ -76,13 +78,13 @@ fn send_rows(
     channel: &mut Channel,
     shelf: &Shelf,
     places: &[u32],
-    slowest: u64,
+    (slowest, mut pace): (u64, Pace),
     progress: &mut Meter<'_>,
 ) -> Result<()> {
     let rows = places.iter().filter_map(|place| shelf.rows.get(*place as usize));
     let all: u64 = rows.clone().map(|(_, row)| row.line().len() as u64).sum();
     let rows = rows.map(|(section, row)| (*section, row.line()));
-    let (mut squeezer, mut pace, mut done) = (Squeezer::new(), Pace::default(), 0);
+    let (mut squeezer, mut done) = (Squeezer::new(), 0);
     let flow = channel.flow(slowest);
     for piece in pieces(rows, ROWS_PIECE) {
         let started = Instant::now();
