@@ -387,7 +387,7 @@ fn curious_reader(held: &Held) {
     let alarm = Talking::Alarm(Spoken::try_from("from a reader").expect("short"));
     let index = Index::new([(Section::People, "From, a, reader, missing, 7")]);
     let row = b"\x01\x00\x1bFrom, a, reader, missing, 7".to_vec();
-    let rows = Giving::Rows(Squeezer::new().squeeze(&row, Effort::Stored)).encode();
+    let rows = Giving::Rows(Squeezer::new().squeeze(&row, Effort::Stored).into()).encode();
     let all = Taking::Want(Want { last: true, buckets: vec![want(0)] }).encode();
     let offer = Giving::Offer(index.offer()).encode();
     let mut heard = Vec::new();
@@ -409,8 +409,10 @@ fn curious_reader(held: &Held) {
     raw.frame(&Fetching::Fetch.encode()).expect("sent");
     heard.push(raw.expect());
     raw.frame(&all).expect("sent");
-    while let Giving::Rows(rows) = Giving::decode(&raw.expect()).expect("rows") {
-        heard.push(unsqueeze(&rows).expect("squeezed"));
+    loop {
+        let body = raw.expect();
+        let Giving::Rows(rows) = Giving::decode(&body).expect("rows") else { break };
+        heard.push(unsqueeze(&rows).expect("squeezed").into_owned());
     }
     for heard in heard {
         say(&String::from_utf8_lossy(&heard).replace('\n', " "));
@@ -747,7 +749,7 @@ fn bombs() -> Vec<Vec<u8>> {
 }
 
 /// An offer of as much as may be offered.
-fn great_offer() -> Giving {
+fn great_offer() -> Giving<'static> {
     Giving::Offer(Offer { bits: 0, rows: 1_000_000, bytes: MAX_ROWS_BYTES, digests: vec![[7; 16]] })
 }
 
@@ -763,7 +765,7 @@ fn bomb(held: &Held) {
         let mut raw = held.enter(Purpose::Sync);
         raw.frame(&great_offer().encode()).expect("sent");
         assert!(matches!(Taking::decode(&raw.expect()), Ok(Taking::Want(_))));
-        let _ = raw.frame(&Giving::Rows(bomb).encode());
+        let _ = raw.frame(&Giving::Rows(bomb.into()).encode());
         assert_eq!(raw.until_ended(), NOTHING, "it was taken");
     }
     let_others_be_served();
@@ -893,7 +895,7 @@ fn a_node_with_another_key_at_the_right_address_gives_a_reader_nothing() {
 }
 
 /// A node with the right key makes this offer, and gives this in a reader's three tries. The reader refuses it.
-fn reader_refuses(name: &str, offer: &Giving, given: [Giving; 3]) {
+fn reader_refuses(name: &str, offer: &Giving<'_>, given: [Giving<'_>; 3]) {
     let network = Network::new(name, 1);
     let identity = &network.secrets.as_ref().expect("sealed").identities[0];
     let credentials = Credentials::of(identity).expect("a key");
@@ -909,19 +911,19 @@ fn reader_refuses(name: &str, offer: &Giving, given: [Giving; 3]) {
 }
 
 /// These public rows as they travel.
-fn rows_of<S: AsRef<str>>(lines: &[S]) -> Giving {
+fn rows_of<S: AsRef<str>>(lines: &[S]) -> Giving<'static> {
     let mut piece = Vec::new();
     for line in lines.iter().map(AsRef::as_ref) {
         let mut out = Encoder::of_kind(1);
         out.u16(line.len() as u16).bytes(line.as_bytes());
         piece.extend(out.done());
     }
-    Giving::Rows(Squeezer::new().squeeze(&piece, Effort::Stored))
+    Giving::Rows(Squeezer::new().squeeze(&piece, Effort::Stored).into())
 }
 
 #[test]
 fn a_decompression_bomb_in_a_copy_fills_no_readers_memory() {
-    let mut bombs = bombs().into_iter().map(Giving::Rows);
+    let mut bombs = bombs().into_iter().map(|bomb| Giving::Rows(bomb.into()));
     let three = [(); 3].map(|()| bombs.next().expect("there are more"));
     reader_refuses("bomb-reader", &great_offer(), three);
 }

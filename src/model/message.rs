@@ -15,6 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::limits::MAX_SPOKEN;
 use crate::model::offer::{Offer, Want};
+use std::borrow::Cow;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
@@ -237,18 +238,18 @@ impl Fetching {
 
 /// What the side sends that has the rows: the client of a sync, the server of a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Giving {
+pub enum Giving<'a> {
     /// What it has.
     Offer(Offer),
     /// Rows that are wanted, in the order of their buckets: a piece for `squeeze`, in it one for `parcel`.
-    Rows(Vec<u8>),
+    Rows(Cow<'a, [u8]>),
     /// That was all that is wanted.
     End,
     /// It does not go on.
     Refused(Declined),
 }
 
-impl Giving {
+impl<'a> Giving<'a> {
     /// What stands before a piece of rows in the body of its frame: so large a piece is sent from where it is.
     pub const BEFORE_ROWS: [u8; 1] = [ROWS];
 
@@ -260,19 +261,19 @@ impl Giving {
                 offer.encode(&mut out);
                 out.done()
             }
-            Self::Rows(piece) => [&[ROWS], piece.as_slice()].concat(),
+            Self::Rows(piece) => [&[ROWS][..], piece].concat(),
             Self::End => vec![END],
             Self::Refused(why) => vec![REFUSED, why.code()],
         }
     }
 
     /// Reads the body of a frame.
-    pub fn decode(body: &[u8]) -> Result<Self> {
+    pub fn decode(body: &'a [u8]) -> Result<Self> {
         let mut from = Decoder::new(body);
         match from.u8()? {
             OFFER => Offer::decode(from).map(Self::Offer),
             ROWS if from.left() == 0 => Err(Error::peer("sent a piece without rows")),
-            ROWS => Ok(Self::Rows(from.rest().to_vec())),
+            ROWS => Ok(Self::Rows(Cow::Borrowed(from.rest()))),
             END => from.finish().map(|()| Self::End),
             REFUSED => Declined::decode(from).map(Self::Refused),
             other => Err(out_of_place(other)),
@@ -432,7 +433,7 @@ mod tests {
             (3, Listening::TooMuch.encode()),
             (4, Fetching::Fetch.encode()),
             (5, Giving::Offer(offer).encode()),
-            (5, Giving::Rows(vec![1, 2, 3]).encode()),
+            (5, Giving::Rows(vec![1, 2, 3].into()).encode()),
             (5, Giving::End.encode()),
             (5, Giving::Refused(Declined::Busy).encode()),
             (6, Taking::Want(Want { last: true, buckets: vec![wanted] }).encode()),

@@ -47,6 +47,19 @@ impl Index {
         Self { entries, bytes }
     }
 
+    /// Puts the rows of this index, given in the order in which it was made of them, into the order of their
+    /// hashes, in which they are sent: so they need not be gathered from all over the memory. Doubles are left out.
+    pub fn arrange<T>(&mut self, rows: Vec<T>) -> Vec<T> {
+        let mut rows: Vec<_> = rows.into_iter().map(Some).collect();
+        let mut arranged = Vec::with_capacity(self.entries.len());
+        for entry in &mut self.entries {
+            let row = rows.get_mut(entry.place as usize).and_then(Option::take);
+            entry.place = u32::try_from(arranged.len()).unwrap_or(u32::MAX);
+            arranged.extend(row);
+        }
+        arranged
+    }
+
     /// What its node has, for another to compare.
     pub fn offer(&self) -> Offer {
         let buckets = self.entries.len().div_ceil(BUCKET_ROWS).max(1).next_power_of_two();

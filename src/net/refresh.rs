@@ -165,7 +165,8 @@ fn receive(
     let mut meter = Meter::new(|done, all| progress(Progress::Receiving(done, Some(all))));
     let mut bytes = 0;
     loop {
-        match Giving::decode(&channel.receive_of(&flow)?)? {
+        let body = channel.receive_of(&flow)?;
+        match Giving::decode(&body)? {
             Giving::Rows(squeezed) => {
                 let mut wrong = None;
                 let mut keep = |section, row: Row| match renewal.take(section, row.line()) {

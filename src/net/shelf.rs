@@ -34,8 +34,9 @@ pub struct Shelf {
 
 impl Shelf {
     fn new(rows: Vec<(Section, Row)>, replaced: &[Row], state: Ticket) -> Self {
+        let mut index = Index::new(rows.iter().map(|(section, row)| (*section, row.line())));
+        let rows = index.arrange(rows);
         let lines = || rows.iter().map(|(section, row)| (*section, row.line()));
-        let index = Index::new(lines());
         let known = (!replaced.is_empty()).then(|| {
             Index::new(lines().chain(replaced.iter().map(|row| (Section::People, row.line()))))
         });

@@ -139,7 +139,8 @@ fn rows(
     let (flow, mut ceiling) = (channel.flow(SLOWEST_FILE), Ceiling::new(offer));
     let mut bytes = 0;
     loop {
-        match Giving::decode(&channel.receive_of(&flow)?)? {
+        let body = channel.receive_of(&flow)?;
+        match Giving::decode(&body)? {
             Giving::Rows(squeezed) => {
                 let piece = unsqueeze(&squeezed)?;
                 let mut keep = |section, row| merger.take(section, row);
