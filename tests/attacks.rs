@@ -187,7 +187,7 @@ fn unknown(held: &Held) {
     let socket = socket_to(held.node);
     for _ in 0..8 {
         let mut errand = held.errand(Purpose::Talk);
-        errand.own = SecretKey::random(&mut rand::rng());
+        errand.own = SecretKey::random(&mut rand::rng()).into();
         Knocked::sent(&held.datagrams(), errand, &socket, held.node);
         let mut errand = held.errand(Purpose::Sync);
         errand.to = [9; 32].into();

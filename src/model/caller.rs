@@ -9,10 +9,11 @@
 
 use crate::base::error::Result;
 use crate::model::datagram::{Answer, CallId, Cookie, Datagrams};
-use crate::model::keys::{KnockKey, SecretKey};
+use crate::model::keys::KnockKey;
 use crate::model::limits::{CALL_AGAIN, CALL_ANEW};
 use crate::model::message::Bind;
 use crate::model::noise::{Asked, Calling, Granted, Prepared};
+use crate::model::x25519::Own;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::time::{Duration, Instant};
@@ -20,8 +21,8 @@ use std::time::{Duration, Instant};
 /// Whom to call, as whom, for what.
 #[derive(Debug)]
 pub struct Errand {
-    /// The knock secret of the caller; a reader makes one up for each call.
-    pub own: SecretKey,
+    /// The knock keys of the caller; a reader makes them up for each call.
+    pub own: Own,
     /// The node's key, from the peers file.
     pub to: KnockKey,
     /// What is sealed in the knock.

@@ -21,7 +21,7 @@ use crate::model::limits::{
 use crate::model::message::Bind;
 use crate::model::noise::{Asked, Called, Purpose};
 use crate::model::secret::Token;
-use crate::model::x25519::{KeyPair, Products};
+use crate::model::x25519::{KeyPair, Own};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -73,9 +73,9 @@ struct Member {
 #[derive(Debug)]
 pub struct Gate {
     datagrams: Arc<Datagrams>,
-    own: KeyPair,
-    /// What it shares with each member's pair.
-    shared: Arc<Products>,
+    own: Own,
+    /// A pair for the next answer, made when there is time.
+    spare: Option<KeyPair>,
     members: HashMap<KnockKey, Member>,
     cookies: Marker,
     begun: Instant,
@@ -92,14 +92,14 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The gate of a node with the knock secret `own`, in a network with these keys. `seed` is random, and new
-    /// at each start.
-    pub fn new(keys: &NetworkKeys, own: SecretKey, seed: [u8; 32], now: Instant) -> Self {
+    /// The gate of a node with the knock keys `own`, in a network with these keys. `seed` is random, and new at
+    /// each start.
+    pub fn new(keys: &NetworkKeys, own: Own, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = StdRng::from_seed(seed);
         Self {
             datagrams: Arc::new(Datagrams::new(keys)),
-            own: KeyPair::of(own),
-            shared: Arc::default(),
+            own,
+            spare: None,
             members: HashMap::new(),
             cookies: Marker::new(&SecretKey::random(&mut rng)),
             begun: now,
@@ -118,11 +118,12 @@ impl Gate {
     /// elsewhere too.
     pub fn admit(&mut self, number: PeerNumber, key: KnockKey, token: Token, ip: IpAddr) {
         self.homes.insert(source(ip));
-        // Only faster if it is there: a handshake under way may hold the others.
-        if let Some(shared) = Arc::get_mut(&mut self.shared) {
-            shared.insert(key, self.own.product(&key));
-        }
         self.members.insert(key, Member { number, token, wrong_tokens: 0, locked: None });
+    }
+
+    /// Does what can be done before the next knock. To be called after a datagram was answered.
+    pub fn prepare(&mut self) {
+        self.spare.get_or_insert_with(|| KeyPair::random(&mut self.rng));
     }
 
     /// Decides on a datagram.
@@ -162,9 +163,9 @@ impl Gate {
             return Err(Refusal::Often);
         }
         let prologue = self.datagrams.prologue(call, cookie, class);
-        let (called, asked, key) =
-            Called::begin(&self.own, &self.shared, &prologue, noise, &mut self.rng)
-                .ok_or(Refusal::Seal)?;
+        let fresh = self.spare.take().unwrap_or_else(|| KeyPair::random(&mut self.rng));
+        let (called, asked, key) = Called::begin(&self.own, fresh, &prologue, noise, &mut self.rng)
+            .ok_or(Refusal::Seal)?;
         let visitor = match class {
             Class::Member => self.member(&key, &asked, now)?,
             Class::Reader if asked.purpose == Purpose::Refresh => Visitor::Reader,
@@ -379,7 +380,7 @@ mod tests {
 
     /// The gate of node 1, which knows the member 2.
     fn gate(seed: u8, now: Instant) -> Gate {
-        let mut gate = Gate::new(&keys(Some(7)), secret(&identity(1)), [seed; 32], now);
+        let mut gate = Gate::new(&keys(Some(7)), secret(&identity(1)).into(), [seed; 32], now);
         let token = Token::try_from(TOKEN.as_slice()).expect("twelve digits");
         gate.admit(2.try_into().expect("a number"), identity(2).public().knock, token, at(1).ip());
         gate
@@ -387,7 +388,7 @@ mod tests {
 
     fn errand(own: u8, token: [u8; 12], purpose: Purpose) -> Errand {
         let asked = Asked { token: Zeroizing::new(token), purpose };
-        Errand { own: secret(&identity(own)), to: identity(1).public().knock, asked }
+        Errand { own: secret(&identity(own)).into(), to: identity(1).public().knock, asked }
     }
 
     fn right() -> Errand {

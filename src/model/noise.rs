@@ -15,7 +15,7 @@ use crate::model::limits::{
     MAX_FIRST_FRAME, MAX_FRAME, MAX_READER_FRAME, MAX_SPOKEN_FRAME, TOKEN_DIGITS,
 };
 use crate::model::message::{Bind, HANDSHAKE_BYTES, SESSION_BYTES};
-use crate::model::x25519::{KeyPair, Known, Products};
+use crate::model::x25519::{KeyPair, Known, Own};
 use rand::rngs::StdRng;
 use rand::{CryptoRng, Rng, SeedableRng};
 use snow::params::{CipherChoice, DHChoice, HashChoice, NoiseParams};
@@ -24,7 +24,6 @@ use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState};
 use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const PARAMETERS: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
@@ -107,20 +106,19 @@ pub struct Called(HandshakeState);
 /// What of a caller's handshake does not depend on the cookie: done while that is on its way.
 #[derive(Debug)]
 pub struct Prepared {
-    own: KeyPair,
+    own: Own,
     fresh: KeyPair,
     to: KnockKey,
-    /// What the two pairs share with the node.
-    shared: [SecretKey; 2],
+    /// What the fresh pair shares with the node.
+    shared: SecretKey,
 }
 
 impl Prepared {
     /// Prepares a call to the node with the key `to`.
-    pub fn new(own: &SecretKey, to: &KnockKey, rng: &mut impl CryptoRng) -> Self {
-        let own = KeyPair::of(SecretKey::from(*own.expose()));
+    pub fn new(own: &Own, to: &KnockKey, rng: &mut impl CryptoRng) -> Self {
         let fresh = KeyPair::random(rng);
-        let shared = [own.product(to), fresh.product(to)];
-        Self { own, fresh, to: *to, shared }
+        let shared = fresh.product(to);
+        Self { own: own.copy(), fresh, to: *to, shared }
     }
 }
 
@@ -133,9 +131,8 @@ impl Calling {
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, [u8; NOISE_1])> {
         let Prepared { own, fresh, to, shared } = prepared;
-        let [lasting, once] = shared.map(|shared| Arc::new(Products::from([(to, shared)])));
         let secret = own.copy();
-        let pairs = [Known::lasting(own, lasting), Known::fresh(fresh, once)];
+        let pairs = [Known::lasting(own), Known::fresh(fresh, Some((to, shared)))];
         let mut state = builder(secret.secret(), pairs, prologue, rng)
             .and_then(|builder| builder.remote_public_key(to.as_bytes())?.build_initiator())
             .map_err(failed)?;
@@ -169,17 +166,15 @@ impl Calling {
 }
 
 impl Called {
-    /// Opens a knock. Returns also what it asks for and the key of its sender. `products` are what is known of
-    /// those of `own`.
+    /// Opens a knock. Returns also what it asks for and the key of its sender. `fresh` is a new pair.
     pub fn begin(
-        own: &KeyPair,
-        products: &Arc<Products>,
+        own: &Own,
+        fresh: KeyPair,
         prologue: &[u8],
         message: &[u8],
         rng: &mut impl CryptoRng,
     ) -> Option<(Self, Asked, KnockKey)> {
-        let fresh = Known::fresh(KeyPair::random(rng), Arc::default());
-        let pairs = [Known::lasting(own.copy(), Arc::clone(products)), fresh];
+        let pairs = [Known::lasting(own.copy()), Known::fresh(fresh, None)];
         let builder = builder(own.secret(), pairs, prologue, rng);
         let mut state = builder.and_then(Builder::build_responder).ok()?;
         let mut payload = Zeroizing::new([0; ASKED]);
@@ -316,9 +311,13 @@ mod tests {
         Asked { token: Zeroizing::new(*b"149418626997"), purpose: Purpose::Sync }
     }
 
+    fn own(of: &Identity) -> Own {
+        SecretKey::from(*of.knock_secret().expose()).into()
+    }
+
     fn open(node: &Identity, prologue: &[u8], first: &[u8]) -> Option<(Called, Asked, KnockKey)> {
-        let own = KeyPair::of(SecretKey::from(*node.knock_secret().expose()));
-        Called::begin(&own, &Arc::default(), prologue, first, &mut rand::rng())
+        let fresh = KeyPair::random(&mut rand::rng());
+        Called::begin(&own(node), fresh, prologue, first, &mut rand::rng())
     }
 
     #[test]
@@ -326,7 +325,7 @@ mod tests {
         let mut rng = rand::rng();
         let (caller, node) = (Identity::random(&mut rng), Identity::random(&mut rng));
         let to = node.public().knock;
-        let prepared = Prepared::new(caller.knock_secret(), &to, &mut rng);
+        let prepared = Prepared::new(&own(&caller), &to, &mut rng);
         let begun = Calling::begin(prepared, b"call", &asked(), &mut rng);
         let (mut calling, first) = begun.expect("sealed");
         let opened = open(&node, b"call", &first);
@@ -346,7 +345,7 @@ mod tests {
         let mut rng = rand::rng();
         let (caller, node) = (Identity::random(&mut rng), Identity::random(&mut rng));
         let to = node.public().knock;
-        let prepared = Prepared::new(caller.knock_secret(), &to, &mut rng);
+        let prepared = Prepared::new(&own(&caller), &to, &mut rng);
         let begun = Calling::begin(prepared, b"call", &asked(), &mut rng);
         let (_, first) = begun.expect("sealed");
         assert!(open(&caller, b"call", &first).is_none());

@@ -37,13 +37,7 @@ impl KeyPair {
         SecretKey::from(product.to_bytes())
     }
 
-    /// The secret. Nothing else may be done with it than a handshake.
-    pub fn secret(&self) -> &SecretKey {
-        &self.secret
-    }
-
-    /// The same pair again, for one handshake.
-    pub fn copy(&self) -> Self {
+    fn copy(&self) -> Self {
         Self { secret: SecretKey::from(*self.secret.expose()), public: self.public }
     }
 }
@@ -55,7 +49,45 @@ impl fmt::Debug for KeyPair {
 }
 
 /// Products of one key pair with others, by the public keys of those.
-pub type Products = HashMap<KnockKey, SecretKey>;
+type Products = HashMap<KnockKey, SecretKey>;
+
+/// The lasting pair of a node, and what it shares with the nodes that it knows.
+#[derive(Debug)]
+pub struct Own {
+    pair: KeyPair,
+    products: Arc<Products>,
+}
+
+impl Own {
+    /// The pair of this secret, of a node that knows these others.
+    pub fn knowing(secret: SecretKey, others: impl Iterator<Item = KnockKey>) -> Self {
+        let pair = KeyPair::of(secret);
+        let products = others.map(|other| (other, pair.product(&other))).collect();
+        Self { pair, products: Arc::new(products) }
+    }
+
+    /// What it shares with the pair of this public key.
+    pub fn product(&self, with: &KnockKey) -> SecretKey {
+        let known = self.products.get(with).map(|product| SecretKey::from(*product.expose()));
+        known.unwrap_or_else(|| self.pair.product(with))
+    }
+
+    /// Its secret. Nothing else may be done with it than a handshake.
+    pub fn secret(&self) -> &SecretKey {
+        &self.pair.secret
+    }
+
+    /// The same again, for one handshake.
+    pub fn copy(&self) -> Self {
+        Self { pair: self.pair.copy(), products: Arc::clone(&self.products) }
+    }
+}
+
+impl From<SecretKey> for Own {
+    fn from(secret: SecretKey) -> Self {
+        Self::knowing(secret, std::iter::empty())
+    }
+}
 
 /// One side's key pair in a handshake.
 pub struct Known {
@@ -67,13 +99,14 @@ pub struct Known {
 
 impl Known {
     /// A lasting pair.
-    pub fn lasting(pair: KeyPair, products: Arc<Products>) -> Self {
+    pub fn lasting(own: Own) -> Self {
+        let Own { pair, products } = own;
         Self { pair, is_fresh: false, products }
     }
 
     /// A pair for this one handshake.
-    pub fn fresh(pair: KeyPair, products: Arc<Products>) -> Self {
-        Self { pair, is_fresh: true, products }
+    pub fn fresh(pair: KeyPair, known: Option<(KnockKey, SecretKey)>) -> Self {
+        Self { pair, is_fresh: true, products: Arc::new(known.into_iter().collect()) }
     }
 
     fn become_pair(&mut self, pair: KeyPair) {
@@ -154,7 +187,7 @@ mod tests {
         let product = shared(&*right, &other.public);
         let known = Arc::new(Products::from([(other.public, own.product(&other.public))]));
         for products in [Arc::default(), known] {
-            let dh = Known::lasting(own.copy(), products);
+            let dh = Known::lasting(Own { pair: own.copy(), products });
             assert_eq!(dh.pubkey(), right.pubkey());
             assert_eq!(shared(&dh, &other.public), product);
             assert_eq!(shared(&dh, &pair(3).public), shared(&*right, &pair(3).public));
@@ -164,11 +197,12 @@ mod tests {
     #[test]
     fn products_of_a_pair_are_forgotten_with_it() {
         let (own, other) = (pair(1), pair(2));
-        let wrong = Arc::new(Products::from([(other.public, SecretKey::from([9; KEY_BYTES]))]));
-        let mut dh = Known::fresh(own.copy(), Arc::clone(&wrong));
+        let wrong = || Some((other.public, SecretKey::from([9; KEY_BYTES])));
+        let mut dh = Known::fresh(own.copy(), wrong());
         dh.set(pair(3).secret.expose());
         assert_eq!(shared(&dh, &other.public), *pair(3).product(&other.public).expose());
-        let mut dh = Known::lasting(own, wrong);
+        let mut dh =
+            Known::lasting(Own { pair: own, products: Arc::new(wrong().into_iter().collect()) });
         struct Sevens;
         impl Random for Sevens {
             fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), snow::Error> {

@@ -2,7 +2,6 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::caller::Errand;
-use crate::model::keys::SecretKey;
 use crate::model::limits::MOST_CLOSED_DOORS;
 use crate::model::noise::{Asked, Purpose};
 use crate::net::channel::Channel;
@@ -17,11 +16,8 @@ pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -
     let mut closed_doors = 0;
     loop {
         let token = Zeroizing::new(*Sealed::own_token(&context.book, context.me)?.expose());
-        let errand = Errand {
-            own: SecretKey::from(*sealed.knock.expose()),
-            to: keys.knock,
-            asked: Asked { token, purpose },
-        };
+        let errand =
+            Errand { own: sealed.own.copy(), to: keys.knock, asked: Asked { token, purpose } };
         match sealed.phone.open(peer.address, keys, errand, &context.stop) {
             Ok(channel) => {
                 context.monitor.heard(peer.number);

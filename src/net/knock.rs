@@ -61,7 +61,10 @@ impl Listener<'_> {
     fn datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) {
         let decision = lock(&self.sealed.gate).datagram(bytes, from, now);
         match decision {
-            Decision::Answer(bytes) => answer(&self.context.socket, &bytes, from),
+            Decision::Answer(bytes) => {
+                answer(&self.context.socket, &bytes, from);
+                lock(&self.sealed.gate).prepare();
+            }
             Decision::Knock(knock) => self.admit(knock),
             Decision::Silence(Refusal::Form | Refusal::Epoch | Refusal::Mac) => {
                 if let Some(hushed) = self.strangers.note(now) {

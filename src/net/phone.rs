@@ -4,7 +4,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
 use crate::model::caller::{CallState, Caller, Errand};
-use crate::model::datagram::{Datagrams, PORT};
+use crate::model::datagram::{Datagrams, KNOCK, PORT};
 use crate::model::keys::PublicKeys;
 use crate::model::limits::{CALL_PATIENCE, CALL_REFUSED, DOOR_OPEN, SLICE};
 use crate::model::message::{Bind, Opened, Opening};
@@ -38,13 +38,17 @@ impl Phone {
         stop: &Stop,
     ) -> Result<Channel> {
         let longest = errand.asked.purpose.longest_of_node();
-        let (port, bind) = self.knock(to, errand, stop)?;
+        let mut tls = None;
+        // Made while the node opens the knock, which takes it longer.
+        let mut meanwhile = || tls = Some(self.credentials.client(&keys.identity));
+        let (port, bind) = self.knock(to, errand, &mut meanwhile, stop)?;
         let deadline = Deadline::after(DOOR_OPEN);
         // The rest of the address too: a link-local one of IPv6 has a scope.
         let mut door = to;
         door.set_port(port);
         let wire = Wire::connect(door, deadline, stop)?;
-        let mut channel = Channel::new(self.credentials.client(&keys.identity)?, wire);
+        let tls = tls.unwrap_or_else(|| self.credentials.client(&keys.identity));
+        let mut channel = Channel::new(tls?, wire);
         // Goes out with the end of the handshake: not before the node has proved its key.
         channel.send(&Opening::Bind(bind).encode())?;
         match Opened::decode(&channel.expect(deadline)?)? {
@@ -53,8 +57,14 @@ impl Phone {
         Ok(channel)
     }
 
-    /// Calls until the node names a port.
-    fn knock(&self, to: SocketAddr, errand: Errand, stop: &Stop) -> Result<(u16, Bind)> {
+    /// Calls until the node names a port. `meanwhile` is done while the node is at a knock.
+    fn knock(
+        &self,
+        to: SocketAddr,
+        errand: Errand,
+        meanwhile: &mut dyn FnMut(),
+        stop: &Stop,
+    ) -> Result<(u16, Bind)> {
         let wrong = |cause| Error::device("call a node", cause);
         let socket = any_socket(to).map_err(wrong)?;
         // Connected: nobody else's datagrams come in, and the system says when nobody listens there.
@@ -66,7 +76,7 @@ impl Phone {
             stop.check()?;
             if let Some(bytes) = caller.due(Instant::now()) {
                 match socket.send(bytes) {
-                    // While the answer is on its way.
+                    Ok(KNOCK) => meanwhile(),
                     Ok(_) => caller.prepare(),
                     Err(cause) => {
                         refused += usize::from(cause.kind() == ErrorKind::ConnectionRefused);

@@ -99,7 +99,7 @@ impl<'a> Refresh<'a> {
         // Made up for this one call: nobody can tell that two of them come from one device.
         let nobody = Identity::random(&mut rand::rng());
         let errand = Errand {
-            own: SecretKey::from(*nobody.knock_secret().expose()),
+            own: SecretKey::from(*nobody.knock_secret().expose()).into(),
             to: pinned.knock,
             asked: Asked { token: Zeroizing::new([0; TOKEN_DIGITS]), purpose: Purpose::Refresh },
         };

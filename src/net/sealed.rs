@@ -7,6 +7,7 @@ use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::SecretKey;
 use crate::model::secret::Token;
+use crate::model::x25519::Own;
 use crate::net::admission::Places;
 use crate::net::phone::Phone;
 use crate::net::tls::Credentials;
@@ -25,8 +26,8 @@ pub struct Sealed {
     pub phone: Phone,
     /// Doors and sessions, of which there are only so many.
     pub places: Places,
-    /// Its knock secret.
-    pub knock: SecretKey,
+    /// Its keys for knocks.
+    pub own: Own,
 }
 
 impl Sealed {
@@ -35,15 +36,16 @@ impl Sealed {
         let keys = book.network_keys().ok_or_else(lacking)?;
         let credentials = Credentials::of(identity)?;
         let phone = Phone { datagrams: Datagrams::new(keys), credentials: credentials.clone() };
-        let secret = || SecretKey::from(*identity.knock_secret().expose());
-        let mut gate = Gate::new(keys, secret(), rand::random(), Instant::now());
+        let others = book.others(me).filter_map(Peer::keys).map(|keys| keys.knock);
+        let own = Own::knowing(SecretKey::from(*identity.knock_secret().expose()), others);
+        let mut gate = Gate::new(keys, own.copy(), rand::random(), Instant::now());
         for peer in book.others(me) {
             let (keys, token) = peer.keys().zip(peer.token()).ok_or_else(lacking)?;
             let token = Token::try_from(&token.expose()[..])?;
             gate.admit(peer.number, keys.knock, token, peer.address.ip());
         }
         let places = Places::default();
-        Ok(Self { gate: Mutex::new(gate), credentials, phone, places, knock: secret() })
+        Ok(Self { gate: Mutex::new(gate), credentials, phone, places, own })
     }
 
     /// The token that this node shows when it knocks.

@@ -67,7 +67,7 @@ fn in_the_gate() -> Vec<Line> {
     };
     let (now, node) = (Instant::now(), Identity::new(SecretKey::from([1; 32])));
     let own = SecretKey::from(*node.knock_secret().expose());
-    let gate = Gate::new(&keys(), own, [1; 32], now);
+    let gate = Gate::new(&keys(), own.into(), [1; 32], now);
     let mut door = Door { gate, datagrams: Datagrams::new(&keys()), node, now };
     let another = NetworkKeys { epoch: 2, ..keys() };
     let stranger = NetworkKeys { reader: SecretKey::from([8; 32]), ..keys() };
@@ -150,7 +150,7 @@ impl Door {
     fn unknown(&mut self, number: usize) -> Vec<u8> {
         let asked = Asked { token: Zeroizing::new([b'1'; TOKEN_DIGITS]), purpose: Purpose::Talk };
         let own = SecretKey::from([2; 32]);
-        let errand = Errand { own, to: self.node.public().knock, asked };
+        let errand = Errand { own: own.into(), to: self.node.public().knock, asked };
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&number.to_be_bytes());
         let mut caller = Caller::new(&self.datagrams, errand, seed, self.now);

@@ -13,6 +13,7 @@ use reunite::model::limits::{MAX_FRAME, TOKEN_DIGITS};
 use reunite::model::message::Talking;
 use reunite::model::noise::{Asked, Purpose};
 use reunite::model::secret::Token;
+use reunite::model::x25519::Own;
 use reunite::net::channel::Channel;
 use reunite::net::phone::Phone;
 use reunite::net::tls::{Credentials, Other};
@@ -35,16 +36,21 @@ pub struct Member<'a> {
     network: &'a Network,
     number: usize,
     phone: Phone,
+    /// As a node has it: with what it shares with each peer.
+    own: Own,
 }
 
 impl<'a> Member<'a> {
     pub fn new(network: &'a Network, number: usize) -> Self {
         let secrets = network.secrets.as_ref().expect("sealed");
         let credentials = Credentials::of(&secrets.identities[number - 1]).expect("keys are right");
+        let others = secrets.identities.iter().map(|other| other.public().knock);
+        let own = secrets.identities[number - 1].knock_secret().expose();
         Self {
             network,
             number,
             phone: Phone { datagrams: Datagrams::new(&secrets.keys), credentials },
+            own: Own::knowing(SecretKey::from(*own), others),
         }
     }
 
@@ -59,7 +65,7 @@ impl<'a> Member<'a> {
         let token: [u8; TOKEN_DIGITS] =
             self.network.tokens[self.number - 1].as_bytes().try_into().expect("twelve digits");
         let errand = Errand {
-            own: SecretKey::from(*identities[self.number - 1].knock_secret().expose()),
+            own: self.own.copy(),
             to: keys.knock,
             asked: Asked { token: Zeroizing::new(token), purpose: Purpose::Talk },
         };
@@ -142,6 +148,8 @@ pub struct InMemory {
     gate: Gate,
     datagrams: Datagrams,
     keys: [Identity; 2],
+    /// The caller's, as a node has it.
+    own: Own,
     now: Instant,
 }
 
@@ -149,8 +157,11 @@ impl InMemory {
     pub fn new() -> Self {
         let (now, keys) = (Instant::now(), NetworkKeys::random(&mut rand::rng()));
         let identities = [1, 2].map(|byte| Identity::new(SecretKey::from([byte; 32])));
-        let own = SecretKey::from(*identities[1].knock_secret().expose());
-        let mut gate = Gate::new(&keys, own, rand::random(), now);
+        let knowing = |one: usize, other: usize| {
+            let secret = SecretKey::from(*identities[one].knock_secret().expose());
+            Own::knowing(secret, [identities[other].public().knock].into_iter())
+        };
+        let mut gate = Gate::new(&keys, knowing(1, 0), rand::random(), now);
         let token = Token::try_from(&TOKEN[..]).expect("twelve digits");
         gate.admit(
             1.try_into().expect("a number"),
@@ -158,7 +169,8 @@ impl InMemory {
             token,
             Ipv4Addr::LOCALHOST.into(),
         );
-        Self { gate, datagrams: Datagrams::new(&keys), keys: identities, now }
+        let own = knowing(0, 1);
+        Self { gate, datagrams: Datagrams::new(&keys), keys: identities, own, now }
     }
 
     /// A call from its hello to its open door.
@@ -167,7 +179,7 @@ impl InMemory {
         self.now += Duration::from_millis(50);
         let (now, from) = (self.now, SocketAddr::from((Ipv4Addr::LOCALHOST, 1000)));
         let errand = Errand {
-            own: SecretKey::from(*self.keys[0].knock_secret().expose()),
+            own: self.own.copy(),
             to: self.keys[1].public().knock,
             asked: Asked { token: Zeroizing::new(*TOKEN), purpose: Purpose::Talk },
         };

@@ -167,7 +167,11 @@ impl Held {
             Some((identity, token)) => (SecretKey::from(*identity.knock_secret().expose()), *token),
             None => (SecretKey::random(&mut rand::rng()), [0; TOKEN_DIGITS]),
         };
-        Errand { own, to: self.node_keys.knock, asked: Asked { token: token.into(), purpose } }
+        Errand {
+            own: own.into(),
+            to: self.node_keys.knock,
+            asked: Asked { token: token.into(), purpose },
+        }
     }
 
     /// A session, as the program itself opens it.
@@ -484,7 +488,7 @@ impl Played {
     pub fn new(network: &Network, at: usize) -> Self {
         let secrets = network.secrets.as_ref().expect("sealed");
         let own = SecretKey::from(*secrets.identities[at - 1].knock_secret().expose());
-        let mut gate = Gate::new(&secrets.keys, own, rand::random(), Instant::now());
+        let mut gate = Gate::new(&secrets.keys, own.into(), rand::random(), Instant::now());
         let book = network.book();
         for peer in book.others(number(at)) {
             let token = peer.token().expect("a token").expose();

@@ -107,7 +107,7 @@ static MEMBER_MARK: LazyLock<Marker> =
 
 fn gate(seed: u8, now: Instant) -> Gate {
     let own = SecretKey::from(*PEOPLE[0].knock_secret().expose());
-    let mut gate = Gate::new(&keys(true), own, [seed; 32], now);
+    let mut gate = Gate::new(&keys(true), own.into(), [seed; 32], now);
     for (number, token) in (1..).zip(TOKENS) {
         let token = Token::try_from(&token[..]).expect("twelve digits");
         let key = PEOPLE[number as usize].public().knock;
@@ -155,7 +155,7 @@ fn kind(who: u8) -> Kind {
 fn caller(who: u8, seed: [u8; 32], now: Instant) -> Caller<'static> {
     let Kind { own, to, token, purpose, is_member, .. } = kind(who);
     let errand = Errand {
-        own: SecretKey::from(*PEOPLE[own].knock_secret().expose()),
+        own: SecretKey::from(*PEOPLE[own].knock_secret().expose()).into(),
         to: PEOPLE[to].public().knock,
         asked: Asked { token: Zeroizing::new(token), purpose },
     };
