@@ -1,8 +1,10 @@
 //! The one way to start a thread, the one flag that ends them all, and the crew that joins them.
 
 use crate::base::error::{Error, Result};
+use std::fmt;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::{self, Builder, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Stack of every thread: the default 2 MiB times some hundred sessions would not fit a 32-bit Pi.
@@ -57,25 +59,61 @@ where
     Builder::new()
         .name(name.to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || match work() {
-            Ok(()) | Err(Error::Stopped) => {}
-            Err(error) => log::warn!("{label}: {error}"),
-        })
+        .spawn(move || log_failure(&label, work()))
         .map_err(|cause| Error::device(format!("start thread {name}"), cause))
 }
 
-/// Threads that come and go under one owner, who joins every one of them.
+/// What a thread of a crew does, its errors logged.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Threads that come and go under one owner, who joins every one of them. One that has done its work rests for a
+/// while and takes the next: a caller need not wait until a thread is made.
 #[derive(Debug, Default)]
-pub struct Crew(Mutex<Vec<JoinHandle<()>>>);
+pub struct Crew {
+    handles: Mutex<Vec<JoinHandle<()>>>,
+    resting: Arc<Mutex<Resting>>,
+}
+
+/// The threads that have nothing to do.
+#[derive(Default)]
+struct Resting {
+    threads: Vec<(ThreadId, SyncSender<Job>)>,
+    /// Nobody rests any more: all are being joined.
+    is_over: bool,
+}
+
+impl fmt::Debug for Resting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Resting({})", self.threads.len())
+    }
+}
+
+/// How long a thread rests before it ends.
+const REST: Duration = Duration::from_secs(10);
 
 impl Crew {
-    /// Starts a thread in this crew, and joins those that have ended meanwhile.
+    /// Has a thread of this crew do `work`; `name` is for what it logs.
     pub fn spawn<F>(&self, name: &str, work: F) -> Result<()>
     where
         F: FnOnce() -> Result<()> + Send + 'static,
     {
-        let handle = spawn(name, work)?;
-        let mut handles = lock(&self.0);
+        let label = name.to_owned();
+        let mut job: Job = Box::new(move || log_failure(&label, work()));
+        loop {
+            let rested = lock(&self.resting).threads.pop();
+            let Some((_, thread)) = rested else { break };
+            match thread.try_send(job) {
+                Ok(()) => return Ok(()),
+                // It has just ended.
+                Err(TrySendError::Disconnected(back) | TrySendError::Full(back)) => job = back,
+            }
+        }
+        let resting = Arc::clone(&self.resting);
+        let handle = spawn(name, move || {
+            work_and_rest(job, &resting);
+            Ok(())
+        })?;
+        let mut handles = lock(&self.handles);
         handles.push(handle);
         let (ended, running) =
             std::mem::take(&mut *handles).into_iter().partition(JoinHandle::is_finished);
@@ -87,8 +125,48 @@ impl Crew {
 
     /// Joins all threads. The stop flag must be set before, or this waits for their work.
     pub fn join(&self) {
-        let handles = std::mem::take(&mut *lock(&self.0));
+        let mut resting = lock(&self.resting);
+        resting.is_over = true;
+        resting.threads.clear();
+        drop(resting);
+        let handles = std::mem::take(&mut *lock(&self.handles));
         join(handles);
+        lock(&self.resting).is_over = false;
+    }
+}
+
+fn work_and_rest(first: Job, resting: &Mutex<Resting>) {
+    let mut job = first;
+    loop {
+        job();
+        let (sender, next) = sync_channel(1);
+        let id = thread::current().id();
+        {
+            let mut resting = lock(resting);
+            if resting.is_over {
+                return;
+            }
+            resting.threads.push((id, sender));
+        }
+        job = match next.recv_timeout(REST) {
+            Ok(job) => job,
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                lock(resting).threads.retain(|(other, _)| *other != id);
+                // Somebody may have taken this thread out just before, and be about to give it a job.
+                match next.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                }
+            }
+        };
+    }
+}
+
+fn log_failure(label: &str, done: Result<()>) {
+    match done {
+        Ok(()) | Err(Error::Stopped) => {}
+        Err(error) => log::warn!("{label}: {error}"),
     }
 }
 
@@ -104,7 +182,7 @@ fn join(handles: Vec<JoinHandle<()>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::sync_channel;
+    use std::collections::HashSet;
 
     #[test]
     fn stop_wakes_a_waiting_thread_and_the_crew_joins_it() {
@@ -127,6 +205,25 @@ mod tests {
         crew.join();
         crew.spawn("next", || Ok(())).expect("the crew goes on");
         crew.join();
+    }
+
+    #[test]
+    fn a_thread_that_rests_takes_the_next_work_and_rest_ends_with_the_crew() {
+        let crew = Crew::default();
+        let (tell, told) = sync_channel(100);
+        let rests = || lock(&crew.resting).threads.len() == 1;
+        for _ in 0..100 {
+            let tell = tell.clone();
+            let work = move || tell.send(thread::current().id()).map_err(|_| Error::Stopped);
+            crew.spawn("work", work).expect("a thread can be started");
+            while !rests() {
+                thread::yield_now();
+            }
+        }
+        let ids: HashSet<_> = told.try_iter().collect();
+        assert_eq!(ids.len(), 1);
+        crew.join();
+        assert!(lock(&crew.handles).is_empty());
     }
 
     #[test]
