@@ -38,8 +38,8 @@ pub fn pieces<'a>(
             if piece.is_empty() {
                 piece.reserve_exact(size + HEAD_BYTES + MAX_ROW);
             }
-            piece.push(tag);
-            piece.extend_from_slice(&length.to_be_bytes());
+            let [high, low] = length.to_be_bytes();
+            piece.extend_from_slice(&[tag, high, low]);
             piece.extend_from_slice(line.as_bytes());
         }
         (!piece.is_empty()).then_some(piece)
