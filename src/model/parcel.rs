@@ -317,7 +317,7 @@ mod tests {
             line in LINES, sum in 1u8..3,
         ) {
             let counts = format!(", 3, {sum}, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1");
-            for front in [line.clone(), Row::new(&[&line, "", "x"]).line().to_owned()] {
+            for front in [line.clone(), Row::new(&[line.as_str(), "", "x"]).line().to_owned()] {
                 let line = front + &counts;
                 prop_assert_eq!(
                     travels(View::Full, Section::Camps, &line), survives(Section::Camps, &line), "{:?}", line

@@ -99,7 +99,7 @@ fn checked(path: &Path) -> Result<PathBuf> {
 fn homes() -> Vec<PathBuf> {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let homes = users.lines().filter_map(|user| user.split(':').nth(5)).map(PathBuf::from);
-    let homes = homes.chain(std::env::home_dir());
+    let homes = homes.chain(std::env::var_os("HOME").map(PathBuf::from));
     homes.filter_map(|home| fs::canonicalize(home).ok()).collect()
 }
 
