@@ -10,7 +10,7 @@ use reunite::base::clock::Deadline;
 use reunite::base::error::Result;
 use reunite::base::threads::Stop;
 use reunite::model::caller::{CallState, Caller, Errand};
-use reunite::model::datagram::{Answer, Datagrams};
+use reunite::model::datagram::{Answer, COOKIE, Datagrams, PORT};
 use reunite::model::frame;
 use reunite::model::gate::{Decision, Gate};
 use reunite::model::identity::Identity;
@@ -274,14 +274,15 @@ impl Knocked {
         let begun = Instant::now();
         let mut caller = Caller::new(datagrams, errand, rand::random(), begun);
         let hello = caller.due(begun).expect("a hello").to_vec();
-        socket.send_to(&hello, to).expect("sent");
-        let mut progress = caller.datagram(&next(socket), begun).expect("a cookie");
+        let cookie = asked(socket, &hello, COOKIE, to);
+        let mut progress = caller.datagram(&cookie, begun).expect("a cookie");
         let knock = caller.due(begun).expect("a knock").to_vec();
-        socket.send_to(&knock, to).expect("sent");
         let mut answer = Vec::new();
         if answered {
-            answer = next(socket);
+            answer = asked(socket, &knock, PORT, to);
             progress = caller.datagram(&answer, begun).expect("an answer");
+        } else {
+            socket.send_to(&knock, to).expect("sent");
         }
         Self { hello, knock, answer, progress }
     }
@@ -293,6 +294,21 @@ impl Knocked {
             other => panic!("no door opened: {other:?}"),
         }
     }
+}
+
+/// The answer of this length to a datagram, which is sent again, as every caller does, until there is one.
+fn asked(socket: &UdpSocket, bytes: &[u8], length: usize, to: SocketAddr) -> Vec<u8> {
+    let end = Instant::now() + PATIENCE;
+    let mut buffer = [0; 512];
+    while Instant::now() < end {
+        socket.send_to(bytes, to).expect("sent");
+        socket.set_read_timeout(Some(Duration::from_millis(500))).expect("set");
+        match socket.recv(&mut buffer) {
+            Ok(count) if count == length => return buffer[..count].to_vec(),
+            _ => {}
+        }
+    }
+    panic!("no answer")
 }
 
 /// The next datagram.
