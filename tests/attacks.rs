@@ -304,6 +304,7 @@ fn replay_old(held: &Held) {
 fn whoever_knocks_as_itself_gets_in_neither_as_another_nor_by_another_knock() {
     let mut siege = Siege::new("other-in-tls");
     siege.suffer("other-in-tls", Holds::Peer(2));
+    siege.node().wait_for_any("Message from peer 2");
     assert_eq!(siege.node().count("Message from peer 2"), 1, "only the true one came in");
     assert_eq!(siege.node().count("never"), 0);
     siege.end();
@@ -957,6 +958,7 @@ fn a_copy_with_rows_that_were_not_asked_for_is_refused_by_a_reader() {
 fn whoever_seizes_a_node_knocks_as_no_other_and_is_locked_out_after_five_wrong_tokens() {
     let mut siege = Siege::new("seized");
     siege.suffer("seized", Holds::Peer(2));
+    siege.node().wait_for_any("Message from peer 2");
     assert_eq!(siege.node().count("Message from peer 2"), 1);
     assert_eq!(siege.node().count("Message from peer 1"), 0);
     siege.end();

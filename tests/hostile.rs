@@ -245,6 +245,7 @@ fn a_peer_that_raises_alarm_after_alarm_does_not_flood_the_screen() {
         write(&mut siege.bad.insist(TEXT), ALARM);
     }
     siege.node.wait_for_log("floods the screen");
+    siege.node.wait_for_any("EMERGENCY ALARM from peer 2");
     let shown = siege.node.count("EMERGENCY ALARM from peer 2");
     assert!((1..50).contains(&shown), "{shown} alarms");
     siege.end();
