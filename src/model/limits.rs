@@ -100,6 +100,30 @@ pub const MAX_NAME: usize = 120;
 /// Rows merged under one hold of the database lock: well under a millisecond of work.
 pub const MERGE_BATCH: usize = 256;
 
+// --- the ledger's file ---
+
+/// Longest entry of the ledger, bytes: it travels in one frame of a session.
+pub const MAX_LEDGER_ENTRY: usize = 1024 * 1024;
+/// What a disk writes as one, bytes. Every commit begins on a new one, so that no power cut can reach what was
+/// acknowledged before it.
+pub const SECTOR: u64 = 512;
+/// Size from which the next commit begins a new segment of the ledger, bytes: four segments hold a million
+/// records, and an SD card of any file system takes such a file.
+pub const LEDGER_SEGMENT: u64 = 256 * 1024 * 1024;
+/// Largest size of a segment that is read, bytes: positions in it are 32 bits.
+pub const MAX_LEDGER_SEGMENT: u64 = u32::MAX as u64;
+/// Most bytes of entries that are committed together: a second or two of an SD card's work.
+pub const LEDGER_GROUP: usize = 4 * 1024 * 1024;
+/// Most bytes of entries that wait to be committed.
+pub const LEDGER_QUEUE: usize = 4 * LEDGER_GROUP;
+/// Largest damaged range of the ledger that is copied, bytes: a torn commit with room. Larger ones stay only
+/// where they are.
+pub const MAX_KEPT_ASIDE: u64 = 8 * 1024 * 1024;
+/// Most damaged ranges of one segment that are told one by one; the last of them holds all others.
+pub const MAX_DAMAGES: usize = 1024;
+/// Most sectors of one segment that the disk cannot read, before it is taken for broken: each may cost seconds.
+pub const MAX_UNREADABLE: usize = 64;
+
 // --- what travels in a sealed session ---
 
 /// Longest body of a frame, bytes: the largest message with room, and what one peer may make us hold.

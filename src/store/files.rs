@@ -5,6 +5,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::limits::BUFFER;
+use crate::store::disk::{Disk, How, Print, RealDisk, Sequential};
 use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -99,16 +100,6 @@ pub fn make_folder(path: &Path) -> Result<()> {
     made.map_err(|cause| Error::device(format!("make folder {}", path.display()), cause))
 }
 
-/// What tells that a file is still the one last seen: its inode, length and time of change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Print(u64, u64, i64, i64);
-
-impl Print {
-    fn of(meta: &fs::Metadata) -> Self {
-        Self(meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec())
-    }
-}
-
 /// The print of the file at `path`, or `None` if there is none.
 pub fn print(path: &Path) -> Option<Print> {
     fs::metadata(path).ok().as_ref().map(Print::of)
@@ -128,7 +119,7 @@ pub fn is_missing(path: &Path) -> Result<bool> {
 /// is an error.
 pub fn create(path: &Path, bytes: &[u8]) -> Result<()> {
     let (temporary, folder) = beside(path);
-    let done = write_beside(&temporary, |out| out.write_all(bytes)).and_then(|_| {
+    let done = write_beside(&RealDisk, &temporary, |out| out.write_all(bytes)).and_then(|_| {
         match renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE) {
             // Not every file system knows it; those have hard links.
             Err(Errno::INVAL | Errno::NOSYS) => {
@@ -198,40 +189,46 @@ pub fn replace_if<F>(path: &Path, still: impl FnOnce() -> bool, write: F) -> Res
 where
     F: FnOnce(&mut dyn Write) -> io::Result<()>,
 {
+    replace_on(&RealDisk, path, still, write)
+}
+
+/// As `replace_if`, on a disk that need not be the system's.
+pub fn replace_on<F>(
+    disk: &dyn Disk,
+    path: &Path,
+    still: impl FnOnce() -> bool,
+    write: F,
+) -> Result<(Print, bool)>
+where
+    F: FnOnce(&mut dyn Write) -> io::Result<()>,
+{
     let (temporary, folder) = beside(path);
-    let done = write_beside(&temporary, write).and_then(|print| {
+    let done = write_beside(disk, &temporary, write).and_then(|print| {
         if !still() {
-            fs::remove_file(&temporary)?;
+            disk.remove(&temporary)?;
             return Ok((print, false));
         }
-        fs::rename(&temporary, path)?;
-        File::open(folder)?.sync_all()?;
+        disk.rename(&temporary, path)?;
+        disk.sync_folder(folder)?;
         Ok((print, true))
     });
     done.map_err(|cause| {
         // The attempt failed; if its leftover cannot be removed either, the next attempt truncates it.
-        let _ = fs::remove_file(&temporary);
+        let _ = disk.remove(&temporary);
         Error::device(format!("write {}", path.display()), cause)
     })
 }
 
-fn write_beside<F>(temporary: &Path, write: F) -> io::Result<Print>
+fn write_beside<F>(disk: &dyn Disk, temporary: &Path, write: F) -> io::Result<Print>
 where
     F: FnOnce(&mut dyn Write) -> io::Result<()>,
 {
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
-    // A leftover of an earlier try keeps the mode that it had.
-    if file.metadata()?.mode() & 0o077 != 0 {
-        if let Err(cause) = file.set_permissions(Permissions::from_mode(0o600)) {
-            log::debug!("{}: its mode is the file system's: {cause}", temporary.display());
-        }
-    }
+    let file = Sequential::new(disk.open(temporary, How::Anew)?);
     let mut out = BufWriter::with_capacity(BUFFER, file);
     write(&mut out)?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?.into_file();
     file.sync_all()?;
-    Ok(Print::of(&file.metadata()?))
+    file.print()
 }
 
 /// Reads a file in pieces, and refuses one of more than `most` bytes.

@@ -1,11 +1,18 @@
 //! Store: what is on the disk. The data folder, the database file, the peers file, the identity.
 
+pub mod commit;
 pub mod database;
 pub mod destroy;
+pub mod disk;
 pub mod files;
 pub mod holder;
 pub mod identity_file;
 pub mod json;
+pub mod ledger_file;
+pub mod ledger_frame;
+pub mod ledger_scan;
+pub mod ledger_walk;
+pub mod ledger_writer;
 pub mod peer_book;
 pub mod peers_file;
 pub mod token_file;
