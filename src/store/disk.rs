@@ -19,8 +19,6 @@ pub enum How {
     Read,
     /// To be read and written; it is there.
     Write,
-    /// To be read and written; it is made, for its owner alone, and an error if it is there.
-    New,
     /// To be read and written; it is made, for its owner alone, or emptied.
     Anew,
 }
@@ -149,7 +147,6 @@ impl Disk for RealDisk {
     fn open(&self, path: &Path, how: How) -> io::Result<Box<dyn DiskFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(how != How::Read).mode(0o600);
-        options.create_new(how == How::New);
         options.create(how == How::Anew).truncate(how == How::Anew);
         let file = options.open(path)?;
         // A leftover of an earlier try keeps the mode that it had.

@@ -16,6 +16,7 @@ use crate::store::commit::{Commits, Ticket};
 use crate::store::disk::{Disk, DiskFile, How, read_full_at};
 use crate::store::files;
 use crate::store::ledger_frame::{FRAME_HEAD, FrameHead, Place};
+use crate::store::ledger_scan::{Part, Scan};
 use crate::store::ledger_walk::{Damage, LastSegment, Walked, walk};
 use crate::store::ledger_writer::{LedgerWriter, segment_path};
 use std::collections::BTreeMap;
@@ -71,24 +72,7 @@ impl LedgerFile {
     ) -> Result<(Self, Recovered)> {
         let walked = walk(&*disk, path, take)?;
         let new_damages = keep_aside(&*disk, path, &walked);
-        let mut next = walked.next;
-        for number in &walked.unborn {
-            // If one stays, its name is passed over.
-            if disk.remove(&segment_path(path, *number)).is_ok() {
-                next = next.min(*number);
-            }
-        }
-        let good = walked.last.map(|last| (last.number, last.end));
-        let writer = LedgerWriter::new(disk.clone(), path, size, good, next);
-        let (writer, failed) = match walked.last {
-            Some(last) => match ready(&*disk, path, last, walked.torn.is_some()) {
-                Ok(file) if last.goes_on => (writer.going_on(file), None),
-                Ok(_) => (writer, None),
-                Err(cause) if is_read_only(&cause) => (writer, Some(cause)),
-                Err(cause) => return Err(Error::device(format!("sync {}", path.display()), cause)),
-            },
-            None => (writer, None),
-        };
+        let (writer, failed) = writer(disk.clone(), path, size, &walked)?;
         let commits = Commits::new(format!("write {}", path.display()), writer, failed.as_ref());
         let shared =
             Shared { disk, path: path.to_owned(), commits, readers: Mutex::new(BTreeMap::new()) };
@@ -167,6 +151,43 @@ impl LedgerFile {
         lock(&self.0.readers).insert(segment, file.clone());
         Ok(file)
     }
+}
+
+/// The writer that goes on behind what was found, or the reason why it cannot write now.
+fn writer(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    size: u64,
+    walked: &Walked,
+) -> Result<(LedgerWriter, Option<io::Error>)> {
+    let behind = |good| LedgerWriter::new(disk.clone(), path, size, good, walked.next);
+    let Some(last) = walked.last else { return Ok((behind(None), None)) };
+    let writer = behind(Some((last.number, last.end)));
+    match ready(&*disk, path, last, walked.torn.is_some()) {
+        Ok(file) if last.goes_on => Ok((writer.going_on(file), None)),
+        Ok(_) => Ok((writer, None)),
+        Err(cause) if is_read_only(&cause) => Ok((writer, Some(cause))),
+        Err(cause) => {
+            log::warn!("{}: it cannot be synced; trying a new segment: {cause}", path.display());
+            let mut writer = behind(Some((last.number, last.sure)));
+            let moved = unsure(&*disk, path, last).and_then(|entries| writer.begin(&entries));
+            moved.map_err(|cause| Error::device(format!("sync {}", path.display()), cause))?;
+            Ok((writer, None))
+        }
+    }
+}
+
+/// The entries of the last commit, which may have been written and never synced.
+fn unsure(disk: &dyn Disk, path: &Path, last: LastSegment) -> io::Result<Vec<Vec<u8>>> {
+    let file = disk.open(&segment_path(path, last.number), How::Read)?;
+    let mut entries = Vec::new();
+    let mut scan = Scan::new(&*file, last.number, last.end).from(last.sure);
+    while let Some(part) = scan.next_part()? {
+        if let Part::Entry(_, entry) = part {
+            entries.push(entry.to_vec());
+        }
+    }
+    Ok(entries)
 }
 
 /// Opens the last segment to go on in it, without what was torn, and makes all that was read of it durable:

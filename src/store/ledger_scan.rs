@@ -27,6 +27,8 @@ pub struct Survey {
     pub damages: Vec<Range<u64>>,
     /// The last commit of which anything could be read.
     pub last: Option<Commit>,
+    /// Where the commit of the last frame begins that was handed on.
+    pub handed: Option<u32>,
     /// Sectors that the disk could not read.
     pub unreadable: usize,
 }
@@ -38,13 +40,21 @@ pub struct Scan<'a> {
     window: Window<'a>,
     at: u64,
     last: Option<Commit>,
+    handed: Option<u32>,
 }
 
 impl<'a> Scan<'a> {
+    /// Reads on from `at`, where a frame begins.
+    #[must_use]
+    pub fn from(mut self, at: u64) -> Self {
+        self.at = at;
+        self
+    }
+
     /// Reads segment `number` behind its head, up to `end`.
     pub fn new(file: &'a dyn DiskFile, number: u32, end: u64) -> Self {
         let window = Window { file, end, begin: 0, bytes: Vec::new(), unreadable: 0 };
-        Self { number, window, at: SEGMENT_HEAD as u64, last: None }
+        Self { number, window, at: SEGMENT_HEAD as u64, last: None, handed: None }
     }
 
     /// The next part, or `None` at the end.
@@ -54,6 +64,7 @@ impl<'a> Scan<'a> {
             if let Some((place, length)) = self.whole_frame(begin)? {
                 let body = begin + FRAME_HEAD as u64;
                 self.at = body + length as u64;
+                self.handed = self.last.map(|commit| commit.begin);
                 if length > 0 {
                     return Ok(Some(Part::Entry(place, self.window.read(body, length)?)));
                 }
@@ -92,8 +103,8 @@ impl<'a> Scan<'a> {
                 note(&mut damages, range);
             }
         }
-        let survey = Survey { damages, last: self.last, unreadable: self.window.unreadable };
-        Ok((survey, torn))
+        let Self { last, handed, .. } = self;
+        Ok((Survey { damages, last, handed, unreadable: self.window.unreadable }, torn))
     }
 
     /// What stands behind the place where this scan is.
@@ -106,7 +117,8 @@ impl<'a> Scan<'a> {
                 note(&mut damages, range);
             }
         }
-        Ok(Survey { damages, last: scan.last, unreadable: scan.window.unreadable })
+        let Scan { last, handed, .. } = scan;
+        Ok(Survey { damages, last, handed, unreadable: scan.window.unreadable })
     }
 
     /// The place and length of the body of the frame that begins here, if it is whole.

@@ -32,8 +32,6 @@ pub struct Walked {
     pub torn: Option<Damage>,
     /// The last segment, where the next commit belongs.
     pub last: Option<LastSegment>,
-    /// Segments whose making was cut short; nothing was ever in them.
-    pub unborn: Vec<u32>,
     /// A number above those of all segments.
     pub next: u32,
 }
@@ -45,6 +43,8 @@ pub struct LastSegment {
     pub number: u32,
     /// Up to where it is whole, bytes.
     pub end: u64,
+    /// Where its last whole commit begins: all before that was acknowledged.
+    pub sure: u64,
     /// Whether more may be written into it.
     pub goes_on: bool,
 }
@@ -115,7 +115,9 @@ fn walk_segment(
         walked.torn = torn.map(|torn| damaged(torn..end));
         let is_sound = segment.head.is_some() && survey.unreadable == 0;
         let goes_on = is_sound && segment.length <= MAX_LEDGER_SEGMENT;
-        walked.last = Some(LastSegment { number, end: torn.unwrap_or(end).max(own), goes_on });
+        let end = torn.unwrap_or(end).max(own);
+        let sure = survey.handed.map_or(end, u64::from);
+        walked.last = Some(LastSegment { number, end, sure, goes_on });
     }
     Ok(())
 }
@@ -149,11 +151,6 @@ fn chain(
             }
         }
         let mut segment = headed(disk, path, number)?;
-        let is_unborn = segment.head.is_none() && segment.length <= SEGMENT_HEAD as u64;
-        if found.is_empty() && is_unborn {
-            walked.unborn.push(number);
-            continue;
-        }
         match wanted.take() {
             Some((before, length)) if before == number => segment.acknowledged = Some(length),
             Some((before, length)) => {

@@ -14,9 +14,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How many names that are taken are passed over when a segment is begun.
-const MOST_TAKEN: u32 = 1024;
-
 /// The file of segment `number`: the ledger's own name for the first, with `.1`, `.2` … behind it for others.
 pub fn segment_path(path: &Path, number: u32) -> PathBuf {
     let mut name = OsString::from(path);
@@ -75,50 +72,61 @@ impl LedgerWriter {
 
     /// Marks that all before was acknowledged: damage in it is then no torn commit.
     pub fn mark(&mut self) -> io::Result<()> {
-        match self.open {
-            Some(_) => self.write(&[]).map(|_| ()),
-            None => Ok(()),
+        if self.open.is_none() {
+            return Ok(());
         }
+        self.write(&[]).map(|_| ()).or_else(|_| {
+            // The next start must not take for durable what may not be.
+            self.leave();
+            self.begin(&[]).map(|_| ())
+        })
     }
 
-    /// Begins a new segment.
-    fn begin(&mut self) -> io::Result<()> {
+    /// Begins a new segment, with these entries in it if there are any. It gets its name when all of it is
+    /// durable: its head may say that another segment ends where some of these entries stood before.
+    pub fn begin(&mut self, entries: &[Vec<u8>]) -> io::Result<Vec<Place>> {
         self.open = None;
-        let (number, file) = self.create()?;
-        let head = SegmentHead { number, previous: self.good }.encode();
-        let path = segment_path(&self.path, number);
-        let done = write_all_at(&*file, &head, 0)
-            .and_then(|()| file.sync_all())
-            .and_then(|()| self.disk.sync_folder(beside(&self.path).1));
-        if done.is_err() {
-            self.remove(&path, number);
+        let number = self.next;
+        let mut bytes = SegmentHead { number, previous: self.good }.encode().to_vec();
+        let mut places = Vec::new();
+        if !entries.is_empty() {
+            let commit =
+                encode_commit(number, SEGMENT_HEAD as u64, entries).ok_or_else(too_long)?;
+            bytes.extend_from_slice(&commit.0);
+            places = commit.1;
         }
-        done?;
-        self.open = Some(Segment { number, file, end: SEGMENT_HEAD as u64 });
-        Ok(())
+        let path = segment_path(&self.path, number);
+        let (temporary, folder) = beside(&path);
+        let file = self.written(&temporary, &bytes).inspect_err(|_| {
+            let _ = self.disk.remove(&temporary);
+        })?;
+        let named = self.disk.rename(&temporary, &path);
+        if let Err(cause) = named.and_then(|()| self.disk.sync_folder(folder)) {
+            let _ = self.disk.remove(&temporary);
+            self.next = number.saturating_add(1);
+            self.remove(number);
+            return Err(cause);
+        }
+        self.next = number.saturating_add(1);
+        if !entries.is_empty() {
+            self.good = Some((number, bytes.len() as u64));
+        }
+        self.open = Some(Segment { number, file, end: bytes.len() as u64 });
+        Ok(places)
     }
 
-    fn create(&mut self) -> io::Result<(u32, Box<dyn DiskFile>)> {
-        for _ in 0..MOST_TAKEN {
-            let number = self.next;
-            match self.disk.open(&segment_path(&self.path, number), How::New) {
-                Ok(file) => {
-                    self.next = number.saturating_add(1);
-                    return Ok((number, file));
-                }
-                Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-                    self.next = number.saturating_add(1);
-                }
-                Err(cause) => return Err(cause),
-            }
-        }
-        Err(io::Error::other("no name is free for the next segment"))
+    fn written(&self, temporary: &Path, bytes: &[u8]) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.disk.open(temporary, How::Anew)?;
+        write_all_at(&*file, bytes, 0)?;
+        file.sync_all()?;
+        Ok(file)
     }
 
     /// Removes a segment in which nothing was acknowledged. If that fails, or does not last, the head of the
     /// next segment says that it does not count.
-    fn remove(&mut self, path: &Path, number: u32) {
-        match self.disk.remove(path) {
+    fn remove(&mut self, number: u32) {
+        let path = segment_path(&self.path, number);
+        match self.disk.remove(&path) {
             Ok(()) => self.next = number,
             Err(cause) => log::debug!("{}: it stays: {cause}", path.display()),
         }
@@ -127,8 +135,8 @@ impl LedgerWriter {
     /// Writes a commit into the open segment and syncs it.
     fn write(&mut self, entries: &[Vec<u8>]) -> io::Result<Vec<Place>> {
         let Some(segment) = &mut self.open else { return Err(io::Error::other("no segment")) };
-        let (bytes, places) = encode_commit(segment.number, segment.end, entries)
-            .ok_or_else(|| io::Error::other("the segment is full"))?;
+        let (bytes, places) =
+            encode_commit(segment.number, segment.end, entries).ok_or_else(too_long)?;
         write_all_at(&*segment.file, &bytes, segment.end)?;
         segment.file.sync_data()?;
         segment.end += bytes.len() as u64;
@@ -140,7 +148,7 @@ impl LedgerWriter {
     fn leave(&mut self) {
         if let Some(segment) = self.open.take() {
             if self.good.is_none_or(|(number, _)| number != segment.number) {
-                self.remove(&segment_path(&self.path, segment.number), segment.number);
+                self.remove(segment.number);
             }
         }
     }
@@ -155,28 +163,24 @@ impl Sink for LedgerWriter {
 
     fn commit(&mut self, group: &[Vec<u8>]) -> io::Result<Vec<Place>> {
         if self.is_full() {
-            self.begin()?;
+            return self.begin(group);
         }
-        let cause = match self.write(group) {
-            Ok(places) => return Ok(places),
-            Err(cause) => cause,
-        };
-        log::warn!(
-            "{}: a segment cannot be written; trying a new one: {cause}",
-            self.path.display()
-        );
-        self.leave();
-        let again = self.begin().and_then(|()| self.write(group));
-        if again.is_err() {
+        self.write(group).or_else(|cause| {
+            let path = self.path.display();
+            log::warn!("{path}: a segment cannot be written; trying a new one: {cause}");
             self.leave();
-        }
-        again
+            self.begin(group)
+        })
     }
 
     fn resume(&mut self) -> io::Result<()> {
         match self.open {
             Some(_) => Ok(()),
-            None => self.begin(),
+            None => self.begin(&[]).map(|_| ()),
         }
     }
+}
+
+fn too_long() -> io::Error {
+    io::Error::other("a segment cannot be so long")
 }

@@ -248,11 +248,8 @@ impl SimDisk {
         now.next_file += 1;
         now.names.0.insert(path.to_owned(), file);
         now.durable_names.0.insert(path.to_owned(), file);
-        let content = SimFile {
-            durable: bytes.to_vec(),
-            current: bytes.to_vec(),
-            dirty: BTreeSet::new(),
-        };
+        let content =
+            SimFile { durable: bytes.to_vec(), current: bytes.to_vec(), dirty: BTreeSet::new() };
         now.files.insert(file, content);
     }
 
@@ -261,7 +258,10 @@ impl SimDisk {
     }
 
     /// Begins an operation that changes something.
-    fn step<T>(&self, work: impl FnOnce(&mut Picture, Option<Fault>) -> io::Result<T>) -> io::Result<T> {
+    fn step<T>(
+        &self,
+        work: impl FnOnce(&mut Picture, Option<Fault>) -> io::Result<T>,
+    ) -> io::Result<T> {
         let mut state = self.state();
         let State { now, pictures } = &mut *state;
         if let Some(pictures) = pictures {
@@ -322,7 +322,8 @@ impl Picture {
 
     /// A sector that was written at some time somewhere: garbage of the worst kind.
     fn stale_sector(&self, dice: &mut Dice) -> Vec<u8> {
-        let files: Vec<_> = self.files.values().filter(|file| file.current.len() >= SECTOR).collect();
+        let files: Vec<_> =
+            self.files.values().filter(|file| file.current.len() >= SECTOR).collect();
         let Some(file) = files.get(dice.below(files.len())) else { return vec![0xA5; SECTOR] };
         let sector = dice.below(file.current.len() / SECTOR);
         file.current[sector * SECTOR..(sector + 1) * SECTOR].to_vec()
@@ -466,10 +467,9 @@ impl Disk for SimDisk {
             state.now.names.0.get(path).copied()
         };
         let file = match (there, how) {
-            (Some(_), How::New) => return Err(ErrorKind::AlreadyExists.into()),
             (None, How::Read | How::Write) => return Err(ErrorKind::NotFound.into()),
             (Some(file), How::Read | How::Write) => file,
-            (there, How::New | How::Anew) => self.step(|now, fault| {
+            (there, How::Anew) => self.step(|now, fault| {
                 if fault == Some(Fault::Broken) {
                     return Err(io::Error::from_raw_os_error(EIO));
                 }
