@@ -11,7 +11,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::lock;
-use crate::model::limits::{BUFFER, LEDGER_SEGMENT, MAX_KEPT_ASIDE, MAX_LEDGER_ENTRY};
+use crate::model::limits::{BUFFER, LEDGER_SEGMENT, MAX_KEPT_ASIDE, MAX_LEDGER_ENTRY, SECTOR};
 use crate::store::commit::{Commits, Ticket};
 use crate::store::disk::{Disk, DiskFile, How, read_full_at};
 use crate::store::files;
@@ -201,6 +201,11 @@ fn ready(
     let file = disk.open(&segment_path(path, last.number), How::Write)?;
     if is_torn {
         file.set_len(last.end)?;
+    }
+    // The last sector is filled now, while nothing was promised of it: the next commit must not touch it.
+    let filled = last.end.next_multiple_of(SECTOR);
+    if last.goes_on && filled > last.end {
+        file.set_len(filled)?;
     }
     file.sync_all()?;
     // The name too: the process that made the file may have been killed before it said so.
