@@ -15,6 +15,7 @@ mod calls;
 mod flood;
 mod idle;
 mod large;
+mod ledger;
 mod people;
 mod relay;
 mod rows;
@@ -28,7 +29,7 @@ use table::Line;
 /// A measurement: its name on the command line, and what it measures.
 type Measurement = (&'static str, fn() -> Vec<Line>);
 
-const ALL: [Measurement; 8] = [
+const ALL: [Measurement; 9] = [
     ("alarm", alarm::measure),
     ("knock", calls::measure),
     ("flood", flood::measure),
@@ -37,6 +38,7 @@ const ALL: [Measurement; 8] = [
     ("sessions", sessions::measure),
     ("broadcast", broadcast::measure),
     ("large", large::measure),
+    ("ledger", ledger::measure),
 ];
 
 /// Takes a minute in which nothing may happen, so it comes last.

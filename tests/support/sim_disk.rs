@@ -4,6 +4,8 @@
 //! Faults are set by the number of the operation that they meet. The mutants are disks that leave out one thing
 //! that the store does: what a store would be without it.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use reunite::store::disk::{Disk, DiskFile, How, Print};
 use reunite::store::ledger_frame::{Commit, FRAME_HEAD, FrameHead, MARKER, Place};
 use std::collections::{BTreeMap, BTreeSet};
