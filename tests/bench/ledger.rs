@@ -63,7 +63,16 @@ fn large(folder: &Folder) -> [Line; 2] {
         ledger.close().expect("written");
     });
     let (read, _) = timed(|| fs::read(&plain).expect("there"));
-    let (walked, _) = timed(|| open(&path));
+    let (walked, entries) = timed(|| {
+        let mut entries = 0;
+        let count = |_, entry: &[u8]| {
+            entries += usize::from(entry.len() == ENTRY);
+            Ok(())
+        };
+        LedgerFile::open(Arc::new(RealDisk), &path, count).expect("it starts");
+        entries
+    });
+    assert_eq!(entries, LARGE);
     let times = |time| Runs::times(&[time]);
     [
         Line::new("1000000 entries written, synced each 10000", times(made))
