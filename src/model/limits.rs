@@ -351,3 +351,25 @@ pub const WIPE_WHOLE: u64 = 4 * 1024 * 1024;
 pub const WIPE_PIECE: usize = 1024 * 1024;
 /// How long a killed node may take to end.
 pub const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
+// --- the ledger ---
+
+/// Most operations that one operation may be over: more versions of one record than people will look at. Whoever
+/// saw more joins them first.
+pub const MAX_OVER: usize = 64;
+/// Longest reason of a retraction, bytes: a sentence or two.
+pub const MAX_REASON: usize = 1000;
+/// Most entries of one block: a million records are a thousand signatures.
+pub const MAX_ENTRIES: usize = 1024;
+/// Most bytes of a block, header and signature counted in: with what a message adds it fits a frame.
+pub const MAX_BLOCK: usize = 512 * 1024;
+/// Most logs that a node keeps: all peers, each restored a few times. Their heads are a third of a frame.
+pub const MAX_LOGS: usize = 4096;
+/// Most blocks of one log: at one a second for years.
+pub const MAX_LOG_LENGTH: u32 = 100_000_000;
+/// Most bytes of values that a ledger holds in memory: places are counted in 32 bits.
+pub const MAX_VALUES_BYTES: usize = 1024 * 1024 * 1024;
+/// Values share pieces of memory of this size, bytes: no large piece is ever copied to grow.
+pub const VALUES_PIECE: usize = 1024 * 1024;
+/// Most heads that peers say they saw and that have not come yet, and most that contradict what is here.
+pub const MAX_EXPECTED: usize = 65_536;

@@ -17,6 +17,7 @@ pub mod hex;
 pub mod identity;
 pub mod ids;
 pub mod keys;
+pub mod ledger;
 pub mod limits;
 pub mod message;
 pub mod noise;

@@ -1,0 +1,67 @@
+//! What a block holds: changes, and what its author says of logs.
+//!
+//! ```text
+//! entry = 1 operation | 2 checkpoint: heads | 3 resume: heads | 4 release: author 32  log u64  sequence u32
+//! ```
+
+use crate::base::error::{Error, Result};
+use crate::model::codec::{Decoder, Encoder};
+use crate::model::ledger::heads::{Heads, log_name};
+use crate::model::ledger::merkle::sha256;
+use crate::model::ledger::names::LogName;
+use crate::model::ledger::operation::Operation;
+use crate::model::ledger::packed;
+
+/// One entry of a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A change of a record.
+    Change(Operation),
+    /// Heads of others that the author has seen: who rewrites one of these logs is found out.
+    Checkpoint(Heads),
+    /// The author's earlier logs, of which this one is the continuation. It stands first in the first block.
+    Resume(Heads),
+    /// People have looked into a fork: what its author writes in other logs counts again. What stands in the
+    /// forked log from there on does not, until somebody takes it over.
+    Release {
+        /// The log that forked.
+        name: LogName,
+        /// From which sequence on.
+        sequence: u32,
+    },
+}
+
+impl Entry {
+    /// Its leaf in the tree of its block.
+    pub fn leaf(&self) -> [u8; 32] {
+        if let Self::Change(operation) = self {
+            return *operation.id().as_bytes();
+        }
+        let mut out = Encoder::default();
+        self.encode(&mut out);
+        sha256(&[b"rn-e1", &out.done()])
+    }
+
+    /// Writes it.
+    pub fn encode(&self, out: &mut Encoder) {
+        match self {
+            Self::Change(operation) => packed::encode(operation, out.u8(1)),
+            Self::Checkpoint(heads) => heads.encode(out.u8(2)),
+            Self::Resume(heads) => heads.encode(out.u8(3)),
+            Self::Release { name, sequence } => {
+                out.u8(4).bytes(name.author.as_bytes()).u64(name.log.value()).u32(*sequence);
+            }
+        }
+    }
+
+    /// Reads it.
+    pub fn decode(from: &mut Decoder<'_>) -> Result<Self> {
+        match from.u8()? {
+            1 => packed::decode(from).map(Self::Change),
+            2 => Heads::decode(from).map(Self::Checkpoint),
+            3 => Heads::decode(from).map(Self::Resume),
+            4 => Ok(Self::Release { name: log_name(from)?, sequence: from.u32()? }),
+            _ => Err(Error::peer("sent an entry of a kind that is not known")),
+        }
+    }
+}

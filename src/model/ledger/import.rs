@@ -1,0 +1,201 @@
+//! Rows of text as operations: an old database, rows of classic peers, what somebody wrote into the file by hand.
+//!
+//! A row that is imported is the same operation on every node that imports it. So who edits it where it was taken
+//! up once has edited it everywhere, and a stale copy brings nothing back.
+
+use crate::base::error::Result;
+use crate::model::ledger::merkle::sha256;
+use crate::model::ledger::names::Namer;
+use crate::model::ledger::operation::{About, Field, Kind, Operation};
+use crate::model::ledger::state::{State, values_of};
+use crate::model::ledger::view::View;
+use crate::model::records::id_of;
+use crate::model::row::Row;
+use crate::model::section::Section;
+use rand::CryptoRng;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What a row from elsewhere brings: `None` if nothing. Of a record that is here only values count that it never
+/// had: they stand beside what holds, as a conflict, until somebody settles it.
+pub fn import(
+    state: &State,
+    namer: &Namer,
+    section: Section,
+    row: &Row,
+) -> Result<Option<Operation>> {
+    let about = about(namer, section, row);
+    let mut values = values_of(row);
+    if state.view(about).is_some() {
+        values.retain(|field, value| !value.is_empty() && !state.ever_held(about, *field, value));
+        if values.is_empty() {
+            return Ok(None);
+        }
+    }
+    imported(namer, about, values).map(Some)
+}
+
+/// What a person says who enters this row here and now. A record that is here is edited, or shown again.
+pub fn enter(
+    state: &State,
+    namer: &Namer,
+    section: Section,
+    row: &Row,
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<Operation>> {
+    let about = about(namer, section, row);
+    match state.view(about) {
+        None => imported(namer, about, values_of(row)).map(|operation| vec![operation]),
+        Some(view) => change(&view, row, rng),
+    }
+}
+
+/// What an old database says that has no ledger yet: all its rows, and that people here had replaced some of them.
+/// The operations of the second list are to be made when those of the first have been applied.
+pub fn take_up(namer: &Namer, rows: &[(Section, Row)]) -> (Vec<Operation>, Vec<(About, Replaced)>) {
+    let (mut operations, mut replaced) = (Vec::new(), Vec::new());
+    let mut shown: HashMap<About, Row> = HashMap::new();
+    for (section, row) in rows.iter().filter(|(section, _)| *section == Section::People) {
+        shown.entry(about(namer, *section, row)).or_insert_with(|| row.clone());
+    }
+    let mut seen = HashSet::new();
+    for (section, row) in rows {
+        let about = about(namer, *section, row);
+        let Ok(operation) = imported(namer, about, values_of(row)) else { continue };
+        if seen.insert(operation.id()) {
+            operations.push(operation);
+        }
+        if *section == Section::Replaced {
+            let by = shown.get(&about).cloned();
+            replaced.push((about, by.map_or(Replaced::Gone, Replaced::By)));
+        }
+    }
+    let mut seen = HashSet::new();
+    replaced.retain(|(about, _)| seen.insert(*about));
+    (operations, replaced)
+}
+
+/// What became of a row under `Replaced:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// This row of the same person stands instead.
+    By(Row),
+    /// A row that cannot be told from it stands instead.
+    Gone,
+}
+
+impl Replaced {
+    /// The operations that say so: over all that `view` shows.
+    pub fn settle(
+        self,
+        view: &View,
+        reason: &str,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<Operation>> {
+        match self {
+            Self::By(row) => view.edit(values_of(&row), rng),
+            Self::Gone => view.retract(reason, rng),
+        }
+    }
+}
+
+/// What somebody changed in the file by hand. `base` is the state that the file showed. A changed row with an Id is
+/// an edit over what was shown, an unknown row is new, and a missing one means nothing: a file that was cut off
+/// deletes nobody. Rows that cannot be operations are returned as they are.
+pub fn hand_edits(
+    base: &State,
+    namer: &Namer,
+    rows: &[(Section, Row)],
+    rng: &mut impl CryptoRng,
+) -> (Vec<Operation>, Vec<(Section, Row)>) {
+    let (mut changed, mut intact) = (Vec::new(), HashSet::new());
+    for (section, row) in rows.iter().filter(|(section, _)| *section != Section::Replaced) {
+        let about = about(namer, *section, row);
+        match base.view(about) {
+            Some(view) if !view.is_hidden() && view.row() == *row => {
+                intact.insert(about);
+            }
+            _ => changed.push((*section, row)),
+        }
+    }
+    let (mut operations, mut strange, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let shown = if changed.is_empty() { Shown::default() } else { Shown::new(base) };
+    for (section, row) in changed {
+        if shown.lines.contains(&key(section, row.line())) {
+            continue;
+        }
+        let own = about(namer, section, row);
+        let by_id = (section == Section::People).then(|| id_of(row)).flatten();
+        let by_id = by_id.and_then(|id| shown.ids.get(&key(section, id)).copied());
+        let meant = by_id.unwrap_or(own);
+        // Beside its intact row, another row of the same person is another version and no edit.
+        let view = base.view(meant).filter(|_| !intact.contains(&meant));
+        let made = match view {
+            Some(view) => change(&view, row, rng),
+            None => import(base, namer, section, row).map(|made| made.into_iter().collect()),
+        };
+        match made {
+            Ok(made) => operations.extend(made.into_iter().filter(|one| seen.insert(one.id()))),
+            Err(_) => strange.push((section, row.clone())),
+        }
+    }
+    (operations, strange)
+}
+
+/// What the rows of a state say, as hashes.
+#[derive(Default)]
+struct Shown {
+    lines: HashSet<[u8; 16]>,
+    /// The records that show these Ids.
+    ids: HashMap<[u8; 16], About>,
+}
+
+impl Shown {
+    fn new(state: &State) -> Self {
+        let mut shown = Self::default();
+        for view in state.records().filter_map(|about| state.view(about)) {
+            if view.is_hidden() {
+                continue;
+            }
+            let (section, row) = (view.about().section, view.row());
+            shown.lines.insert(key(section, row.line()));
+            if let Some(id) = (section == Section::People).then(|| id_of(&row)).flatten() {
+                shown.ids.insert(key(section, id), view.about());
+            }
+        }
+        shown
+    }
+}
+
+fn key(section: Section, text: &str) -> [u8; 16] {
+    let hash = sha256(&[section.title().as_bytes(), b"\0", text.as_bytes()]);
+    let (half, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
+    *half
+}
+
+/// What somebody wants who puts `row` in the place of what `view` shows.
+fn change(view: &View, row: &Row, rng: &mut impl CryptoRng) -> Result<Vec<Operation>> {
+    let values = view.changes(row);
+    match (values.is_empty(), view.is_hidden()) {
+        (true, true) => view.restore(rng),
+        (true, false) => Ok(Vec::new()),
+        (false, _) => view.edit(values, rng),
+    }
+}
+
+fn about(namer: &Namer, section: Section, row: &Row) -> About {
+    let record = namer.record(section, row);
+    let section = if section == Section::Replaced { Section::People } else { section };
+    About { section, record }
+}
+
+/// The operation that is the same wherever this is imported.
+fn imported(namer: &Namer, about: About, values: BTreeMap<Field, String>) -> Result<Operation> {
+    let mut said = about.record.as_bytes().to_vec();
+    for (field, value) in &values {
+        said.push(*field);
+        said.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
+        said.extend_from_slice(value.as_bytes());
+    }
+    let secret = namer.import_secret(&[&said]);
+    Operation::open(about, Kind::Set, secret.into(), values, BTreeSet::new())
+}

@@ -1,0 +1,146 @@
+//! Many names as one hash: the tree of RFC 6962, section 2.1, of which any leaf can be shown alone.
+
+use crate::base::error::{Error, Result};
+use crate::model::codec::{Decoder, Encoder};
+use ring::digest;
+
+/// Bytes of a hash in the tree.
+pub const HASH_BYTES: usize = 32;
+/// Most steps from a leaf to the root that a path may have: far more leaves than a block has entries.
+const MOST_STEPS: u8 = 32;
+
+type Hash = [u8; HASH_BYTES];
+
+/// The root over these leaves. Leaves and inner nodes are hashed apart, so that one is never taken for the other.
+pub fn root(leaves: &[Hash]) -> Hash {
+    match leaves {
+        [] => sha256(&[]),
+        [leaf] => sha256(&[&[0], leaf]),
+        many => {
+            let (left, right) = many.split_at(split(many.len()));
+            sha256(&[&[1], &root(left), &root(right)])
+        }
+    }
+}
+
+/// What stands beside the way from one leaf up to the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// From the leaf up: the hash beside, and whether it stands to the left.
+    steps: Vec<(bool, Hash)>,
+}
+
+impl Path {
+    /// The path of the leaf at place `at`, counted from 0; `None` if there is no such leaf.
+    pub fn new(leaves: &[Hash], at: usize) -> Option<Self> {
+        let mut steps = Vec::new();
+        let (mut leaves, mut at) = (leaves, at);
+        if at >= leaves.len() {
+            return None;
+        }
+        while leaves.len() > 1 {
+            let middle = split(leaves.len());
+            let (left, right) = leaves.split_at(middle);
+            if at < middle {
+                steps.push((false, root(right)));
+                leaves = left;
+            } else {
+                steps.push((true, root(left)));
+                (leaves, at) = (right, at - middle);
+            }
+        }
+        steps.reverse();
+        Some(Self { steps })
+    }
+
+    /// The root to which this leaf leads.
+    pub fn root(&self, leaf: &Hash) -> Hash {
+        self.steps.iter().fold(sha256(&[&[0], leaf]), |below, (is_left, beside)| match is_left {
+            true => sha256(&[&[1], beside, &below]),
+            false => sha256(&[&[1], &below, beside]),
+        })
+    }
+
+    /// Writes it: the count of steps, then each.
+    pub fn encode(&self, out: &mut Encoder) {
+        out.u8(u8::try_from(self.steps.len()).unwrap_or(u8::MAX));
+        for (is_left, beside) in &self.steps {
+            out.u8(u8::from(*is_left)).bytes(beside);
+        }
+    }
+
+    /// Reads it.
+    pub fn decode(from: &mut Decoder<'_>) -> Result<Self> {
+        let count = from.u8()?;
+        if count > MOST_STEPS {
+            return Err(Error::peer("sent a path of too many steps"));
+        }
+        let step = |_| match from.u8()? {
+            0 => Ok((false, from.array()?)),
+            1 => Ok((true, from.array()?)),
+            _ => Err(Error::peer("sent a path that goes neither left nor right")),
+        };
+        Ok(Self { steps: (0..count).map(step).collect::<Result<_>>()? })
+    }
+}
+
+/// The largest power of two that is less than `count`, which is at least two.
+fn split(count: usize) -> usize {
+    count.div_ceil(2).next_power_of_two()
+}
+
+/// SHA-256 of these parts, one after the other.
+pub fn sha256(parts: &[&[u8]]) -> Hash {
+    let mut context = digest::Context::new(&digest::SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    let mut hash = [0; HASH_BYTES];
+    hash.iter_mut().zip(context.finish().as_ref()).for_each(|(to, from)| *to = *from);
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::hex;
+
+    fn leaves(count: u8) -> Vec<Hash> {
+        (0..count).map(|byte| [byte; HASH_BYTES]).collect()
+    }
+
+    #[test]
+    fn the_empty_tree_and_its_halves_are_those_of_the_rfc() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(hex::digits(&root(&[])), empty);
+        for (count, left) in [(2, 1), (3, 2), (4, 2), (5, 4), (8, 4), (9, 8)] {
+            assert_eq!(split(count), left, "{count}");
+        }
+        let three = leaves(3);
+        let by_hand = sha256(&[&[1], &root(&three[..2]), &root(&three[2..])]);
+        assert_eq!(root(&three), by_hand);
+    }
+
+    #[test]
+    fn every_leaf_leads_to_the_root_and_no_other_does() {
+        for count in 1..20 {
+            let leaves = leaves(count);
+            let root = root(&leaves);
+            for (at, leaf) in leaves.iter().enumerate() {
+                let path = Path::new(&leaves, at).expect("a leaf");
+                assert_eq!(path.root(leaf), root);
+                assert_ne!(path.root(&[99; HASH_BYTES]), root);
+                let mut out = Encoder::default();
+                path.encode(&mut out);
+                let bytes = out.done();
+                assert_eq!(Path::decode(&mut Decoder::new(&bytes)).expect("read"), path);
+            }
+            assert!(Path::new(&leaves, leaves.len()).is_none());
+        }
+    }
+
+    #[test]
+    fn an_inner_node_is_no_leaf() {
+        let four = leaves(4);
+        assert_ne!(root(&[root(&four[..2]), root(&four[2..])]), root(&four));
+        assert_ne!(root(&leaves(2)), root(&[[0; 32], [1; 32], [1; 32]]));
+    }
+}

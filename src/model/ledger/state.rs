@@ -1,0 +1,409 @@
+//! All operations that count, and what they say together. A union: order, repetition and clocks do not matter, and
+//! who has the same operations has the same rows, to the byte.
+//!
+//! An operation takes 24 bytes besides its name, its values and what it is over. One that others are over and that
+//! has not come yet has a place too: nothing waits for it, and what it changes is right as soon as it comes.
+
+use crate::base::error::{Error, Result};
+use crate::model::ledger::arena::Arena;
+use crate::model::ledger::block::Verified;
+use crate::model::ledger::entry::Entry;
+use crate::model::ledger::graph::{Node, Standing, standings};
+use crate::model::ledger::history::{Change, Note};
+use crate::model::ledger::names::{BlockHash, OpId, RecordId};
+use crate::model::ledger::operation::{About, Field, Kind, Operation};
+use crate::model::ledger::view::{Candidate, View, fit};
+use crate::model::limits::MAX_TRAVELLING_ROWS;
+use crate::model::offer::{tag, tagged};
+use crate::model::row::Row;
+use crate::model::section::Section;
+use crate::model::writer::Snapshot;
+use indexmap::IndexMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// No record, no operation.
+const NONE: u32 = u32::MAX;
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    block: u32,
+    position: u16,
+}
+
+/// An operation. It is known by its place in `ops`.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    /// The first of its places; of one that has not come yet it says nothing.
+    place: Place,
+    /// Of which record; `NONE` if it has not come yet.
+    record: u32,
+    /// The next operation of that record.
+    next: u32,
+    /// Where its values are.
+    values: u32,
+    /// A bit for each field that has one.
+    fields: u16,
+    kind: Kind,
+}
+
+impl Slot {
+    const MISSING: Self = Self {
+        place: Place { block: NONE, position: 0 },
+        record: NONE,
+        next: NONE,
+        values: 0,
+        fields: 0,
+        kind: Kind::Set,
+    };
+
+    fn count(&self) -> usize {
+        usize::try_from(self.fields.count_ones()).unwrap_or_default()
+    }
+
+    /// The fields that it gives a value, as bits. The reason of a retraction is no field.
+    fn writes(&self) -> u16 {
+        if self.kind == Kind::Set { self.fields } else { 0 }
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = Field> + use<> {
+        let fields = self.fields;
+        (0..16).filter(move |field| fields >> field & 1 == 1)
+    }
+}
+
+/// What applying a block did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Operations that were not here.
+    pub new: usize,
+    /// Operations that were.
+    pub known: usize,
+}
+
+/// All operations that count.
+#[derive(Debug, Default)]
+pub struct State {
+    ops: IndexMap<OpId, Slot>,
+    /// Of each record the last operation that came.
+    records: IndexMap<(u8, RecordId), u32>,
+    /// Of operations that are over others: which.
+    over: HashMap<u32, Box<[u32]>>,
+    /// Further places of operations that stand in several.
+    again: HashMap<u32, Vec<Place>>,
+    blocks: IndexMap<BlockHash, Note>,
+    values: Arena,
+    /// Operations with values that were erased here, and stay so.
+    erased: HashSet<u32>,
+}
+
+impl State {
+    /// Takes the changes of a block. It must count, see `Chains::counts`.
+    pub fn apply(&mut self, block: &Verified) -> Result<Applied> {
+        let header = block.header();
+        let (name, sequence) = (header.name, header.sequence);
+        let note = Note { name, sequence, lamport: header.lamport, wall: header.wall };
+        let (at, _) = self.blocks.insert_full(block.signed().hash(), note);
+        let index = narrow(at)?;
+        let mut applied = Applied::default();
+        for (position, entry) in (0..).zip(block.entries()) {
+            if let Entry::Change(operation) = entry {
+                match self.take(operation, Place { block: index, position })? {
+                    true => applied.new += 1,
+                    false => applied.known += 1,
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    /// How many records there are, hidden ones counted in.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Whether this operation has come.
+    pub fn has(&self, id: &OpId) -> bool {
+        self.ops.get(id).is_some_and(|slot| slot.record != NONE)
+    }
+
+    /// How many operations others are over have not come yet.
+    pub fn awaited(&self) -> usize {
+        self.ops.values().filter(|slot| slot.record == NONE).count()
+    }
+
+    /// A record as it stands; `None` if there is none of this name.
+    pub fn view(&self, about: About) -> Option<View> {
+        let members = self.members(about)?;
+        let standings = self.standings(&members);
+        let mut columns = vec![Vec::new(); about.section.columns().len()];
+        let (mut heads, mut hidden) = (std::collections::BTreeSet::new(), true);
+        for (at, standing) in members.iter().zip(standings) {
+            let (id, slot) = self.op(*at)?;
+            if standing.is_head {
+                heads.insert(*id);
+                hidden &= slot.kind == Kind::Retract;
+            }
+            for (field, value) in slot.numbers().zip(self.values.values(slot.values, slot.count()))
+            {
+                let column = columns.get_mut(usize::from(field));
+                if let Some(column) = column.filter(|_| standing.holds >> field & 1 == 1) {
+                    let (value, note) = (value.map(str::to_owned), self.note(slot.place)?);
+                    column.push(Candidate { value, operation: *id, note });
+                }
+            }
+        }
+        Some(View::new(about, columns, heads, hidden))
+    }
+
+    /// The rows of a section in the order in which their records were begun.
+    pub fn rows(&self, section: Section) -> Vec<Row> {
+        let ranks = self.ranks();
+        let rank = |place: Place| {
+            let block = usize::try_from(place.block).ok().and_then(|at| ranks.get(at));
+            (block.copied().unwrap_or(NONE), place.position)
+        };
+        let mut order = Vec::with_capacity(self.records.len());
+        for (at, ((tag_of, record), last)) in (0_u32..).zip(&self.records) {
+            if tag(section) == Some(*tag_of) {
+                let first = self.chain(*last).filter_map(|at| self.op(at));
+                let first = first.map(|(_, slot)| rank(slot.place)).min();
+                order.push((first, *record, at));
+            }
+        }
+        order.sort_unstable();
+        order.iter().filter_map(|(_, _, at)| self.row(*at)).collect()
+    }
+
+    /// All rows, as the text file holds them.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { rows: Section::ALL.map(|section| self.rows(section)), kept: Vec::new() }
+    }
+
+    /// All records, in no order that means something.
+    pub fn records(&self) -> impl Iterator<Item = About> {
+        self.records
+            .keys()
+            .filter_map(|(tag, record)| Some(About { section: tagged(*tag)?, record: *record }))
+    }
+
+    /// The records of which some field has several values, in the order of their names.
+    pub fn conflicts(&self) -> Vec<View> {
+        let several = self.records.iter().filter(|(_, last)| self.chain(**last).nth(1).is_some());
+        let mut names: Vec<_> = several.map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        let about = |(tag, record)| Some(About { section: tagged(tag)?, record });
+        let views = names.into_iter().filter_map(|name| self.view(about(name)?));
+        views.filter(|view| !view.is_hidden() && view.conflicts().next().is_some()).collect()
+    }
+
+    /// What happened to a record, the first first.
+    pub fn history(&self, about: About) -> Vec<Change> {
+        let members = self.members(about).unwrap_or_default();
+        let mut changes: Vec<_> = members.iter().filter_map(|at| self.change(*at)).collect();
+        changes.sort_by(|one, other| {
+            let first = one.notes.iter().zip(&other.notes).next();
+            let order = first.map_or(Ordering::Equal, |(one, other)| one.order(other));
+            order.then(one.operation.cmp(&other.operation))
+        });
+        changes
+    }
+
+    /// Whether some operation on this record ever gave this field this value.
+    pub fn ever_held(&self, about: About, field: Field, text: &str) -> bool {
+        let members = self.members(about).unwrap_or_default();
+        members.iter().filter_map(|at| self.op(*at)).any(|(_, slot)| {
+            let values = slot.numbers().zip(self.values.values(slot.values, slot.count()));
+            slot.kind == Kind::Set
+                && values.into_iter().any(|(number, value)| number == field && value == Some(text))
+        })
+    }
+
+    /// Erases the values of an operation from memory, for good: they do not come back from a peer's copy. The
+    /// ledger on the disk keeps it as `Verified::closed`.
+    pub fn erase(&mut self, id: &OpId) {
+        let Some((at, _, slot)) = self.ops.get_full_mut(id) else { return };
+        let count = slot.count();
+        if let Some(place) = self.values.store((0..count).map(|_| None)) {
+            self.values.wipe(slot.values, count);
+            slot.values = place;
+            self.erased.extend(u32::try_from(at).ok());
+        }
+    }
+
+    // --- taking ---
+
+    /// Takes one operation. Returns whether it is new.
+    fn take(&mut self, operation: &Operation, place: Place) -> Result<bool> {
+        let at = self.slot_of(operation.id())?;
+        let known = self.op(at).is_some_and(|(_, slot)| slot.record != NONE);
+        if known {
+            self.meet_again(at, operation, place);
+            return Ok(false);
+        }
+        let About { section, record } = operation.about();
+        let name = (tag(section).unwrap_or_default(), record);
+        if self.records.len() >= MAX_TRAVELLING_ROWS && !self.records.contains_key(&name) {
+            return Err(Error::Full { what: "records" });
+        }
+        let values = self.store(operation)?;
+        if !operation.over().is_empty() {
+            let over = operation.over().iter().map(|id| self.slot_of(*id));
+            let over = over.collect::<Result<Box<_>>>()?;
+            self.over.insert(at, over);
+        }
+        let (record, next) = match self.records.get_full_mut(&name) {
+            Some((record, _, last)) => (narrow(record)?, std::mem::replace(last, at)),
+            None => (narrow(self.records.insert_full(name, at).0)?, NONE),
+        };
+        let fields = operation.values().keys().fold(0, |bits, field| bits | 1 << field.min(&15));
+        let kind = operation.kind();
+        if let Some(slot) = self.slot_mut(at) {
+            *slot = Slot { place, record, next, values, fields, kind };
+        }
+        Ok(true)
+    }
+
+    fn store(&mut self, operation: &Operation) -> Result<u32> {
+        let texts = operation.values().values().map(|value| value.text());
+        self.values.store(texts).ok_or(Error::Full { what: "values in memory" })
+    }
+
+    /// An operation that is here stands in another block too, or comes with values that were closed so far.
+    fn meet_again(&mut self, at: u32, operation: &Operation, place: Place) {
+        let Some(slot) = self.op(at).map(|(_, slot)| *slot) else { return };
+        if slot.place != place && !self.again.get(&at).is_some_and(|all| all.contains(&place)) {
+            let first = match (self.note(place), self.note(slot.place)) {
+                (Some(new), Some(old)) => {
+                    new.order(&old).then(place.position.cmp(&slot.place.position)).is_lt()
+                }
+                _ => false,
+            };
+            let (first, other) = if first { (place, slot.place) } else { (slot.place, place) };
+            self.again.entry(at).or_default().push(other);
+            if let Some(slot) = self.slot_mut(at) {
+                slot.place = first;
+            }
+        }
+        let closed = self.values.values(slot.values, slot.count()).any(|value| value.is_none());
+        if closed && operation.secret().is_some() && !self.erased.contains(&at) {
+            if let Ok(values) = self.store(operation) {
+                if let Some(slot) = self.slot_mut(at) {
+                    slot.values = values;
+                }
+            }
+        }
+    }
+
+    /// The place of an operation in memory, kept free for it if it has not come yet.
+    fn slot_of(&mut self, id: OpId) -> Result<u32> {
+        match self.ops.get_index_of(&id) {
+            Some(at) => narrow(at),
+            None => narrow(self.ops.insert_full(id, Slot::MISSING).0),
+        }
+    }
+
+    // --- looking ---
+
+    fn op(&self, at: u32) -> Option<(&OpId, &Slot)> {
+        self.ops.get_index(usize::try_from(at).ok()?)
+    }
+
+    fn slot_mut(&mut self, at: u32) -> Option<&mut Slot> {
+        self.ops.get_index_mut(usize::try_from(at).ok()?).map(|(_, slot)| slot)
+    }
+
+    fn note(&self, place: Place) -> Option<Note> {
+        self.blocks.get_index(usize::try_from(place.block).ok()?).map(|(_, note)| *note)
+    }
+
+    /// The operations of a record, from the last that came.
+    fn chain(&self, last: u32) -> impl Iterator<Item = u32> {
+        let next = |at: &u32| self.op(*at).map(|(_, slot)| slot.next).filter(|next| *next != NONE);
+        std::iter::successors(Some(last).filter(|last| *last != NONE), next)
+    }
+
+    /// The operations of a record, ascending.
+    fn members(&self, about: About) -> Option<Vec<u32>> {
+        let last = self.records.get(&(tag(about.section)?, about.record))?;
+        let mut members: Vec<_> = self.chain(*last).collect();
+        members.sort_unstable();
+        Some(members)
+    }
+
+    /// What became of these operations, all of one record. Links to other records do not count.
+    fn standings(&self, members: &[u32]) -> Vec<Standing> {
+        let node = |at: &u32| {
+            let over = self.over.get(at).map(|over| &**over).unwrap_or_default();
+            let over = over.iter().filter_map(|at| members.binary_search(at).ok()).collect();
+            let writes = self.op(*at).map_or(0, |(_, slot)| slot.writes());
+            Node { writes, over }
+        };
+        standings(&members.iter().map(node).collect::<Vec<_>>())
+    }
+
+    /// The row that is shown of a record; `None` if it is hidden. Most records were never changed.
+    fn row(&self, record: u32) -> Option<Row> {
+        let (name, last) = self.records.get_index(usize::try_from(record).ok()?)?;
+        let about = About { section: tagged(name.0)?, record: name.1 };
+        let (_, slot) = self.op(*last)?;
+        let all = about.section.columns().len();
+        if slot.next == NONE && slot.kind == Kind::Set && slot.count() == all {
+            let values = self.values.values(slot.values, all);
+            return Some(fit(values.map(|value| value.unwrap_or_default().to_owned()).collect()));
+        }
+        let view = self.view(about)?;
+        (!view.is_hidden()).then(|| view.row())
+    }
+
+    /// Of each block its place among all, which is the same on all nodes for those that both have.
+    fn ranks(&self) -> Vec<u32> {
+        let notes: Vec<_> = self.blocks.values().collect();
+        let mut order: Vec<_> = (0..notes.len()).collect();
+        order.sort_by(|one, other| match (notes.get(*one), notes.get(*other)) {
+            (Some(one), Some(other)) => one.order(other),
+            _ => Ordering::Equal,
+        });
+        let mut ranks = vec![NONE; notes.len()];
+        for (rank, at) in (0..).zip(order) {
+            if let Some(place) = ranks.get_mut(at) {
+                *place = rank;
+            }
+        }
+        ranks
+    }
+
+    fn change(&self, at: u32) -> Option<Change> {
+        let (id, slot) = self.op(at)?;
+        let values = self.values.values(slot.values, slot.count());
+        let over = self.over.get(&at).map(|over| &**over).unwrap_or_default();
+        let others = self.again.get(&at).map(Vec::as_slice).unwrap_or_default();
+        let places = std::iter::once(&slot.place).chain(others);
+        let mut notes: Vec<_> = places.filter_map(|place| self.note(*place)).collect();
+        notes.sort_by(Note::order);
+        Some(Change {
+            operation: *id,
+            kind: slot.kind,
+            values: slot.numbers().zip(values.map(|value| value.map(str::to_owned))).collect(),
+            over: over.iter().filter_map(|at| self.op(*at)).map(|(id, _)| *id).collect(),
+            notes,
+        })
+    }
+}
+
+/// A place as it is kept in memory.
+fn narrow(at: usize) -> Result<u32> {
+    let at = u32::try_from(at).ok().filter(|at| *at != NONE);
+    at.ok_or(Error::Full { what: "operations in memory" })
+}
+
+/// The values of a row, by their fields.
+pub fn values_of(row: &Row) -> BTreeMap<Field, String> {
+    (0..).zip(row.fields()).map(|(field, value)| (field, value.into_owned())).collect()
+}
