@@ -56,13 +56,15 @@ impl Arena {
         })
     }
 
-    /// Overwrites the first `count` values stored there, whose place is lost.
-    pub fn wipe(&mut self, at: u32, count: usize) {
+    /// Closes the first `count` values stored there: they are overwritten.
+    pub fn close(&mut self, at: u32, count: usize) {
         let size: usize = self.values(at, count).map(|value| 2 + value.map_or(0, str::len)).sum();
         let (piece, offset) = place(at);
         let bytes =
             self.pieces.get_mut(piece).and_then(|piece| piece.get_mut(offset..offset + size));
-        bytes.unwrap_or_default().zeroize();
+        let bytes = bytes.unwrap_or_default();
+        bytes.zeroize();
+        bytes.chunks_exact_mut(2).take(count).for_each(|length| length.fill(u8::MAX));
     }
 
     fn rest(&self, at: u32) -> &[u8] {
@@ -93,9 +95,10 @@ mod tests {
             let values: Vec<_> = arena.values(*at, 4).collect();
             assert_eq!(values, [Some(long.as_str()), None, Some(""), Some(n.to_string().as_str())]);
         }
-        arena.wipe(places[1], 4);
-        assert_eq!(arena.values(places[1], 4).flatten().map(str::len).sum::<usize>(), 0);
-        assert_eq!(arena.values(places[2], 4).count(), 4);
+        arena.close(places[1], 4);
+        assert_eq!(arena.values(places[1], 4).collect::<Vec<_>>(), [None; 4]);
+        assert!(!arena.rest(places[1])[..60_000].contains(&b'x'));
+        assert_eq!(arena.values(places[2], 4).flatten().count(), 3);
         assert!(arena.store([Some("x".repeat(70_000).as_str())].into_iter()).is_none());
     }
 }

@@ -12,7 +12,7 @@ use crate::model::ledger::graph::{Node, Standing, standings};
 use crate::model::ledger::history::{Change, Note};
 use crate::model::ledger::names::{BlockHash, OpId, RecordId};
 use crate::model::ledger::operation::{About, Field, Kind, Operation};
-use crate::model::ledger::view::{Candidate, View, fit};
+use crate::model::ledger::view::{Candidate, Parts, View, fit};
 use crate::model::limits::MAX_TRAVELLING_ROWS;
 use crate::model::offer::{tag, tagged};
 use crate::model::row::Row;
@@ -142,24 +142,19 @@ impl State {
     pub fn view(&self, about: About) -> Option<View> {
         let members = self.members(about)?;
         let standings = self.standings(&members);
-        let mut columns = vec![Vec::new(); about.section.columns().len()];
-        let (mut heads, mut hidden) = (std::collections::BTreeSet::new(), true);
+        let mut parts = Parts::new(about.section);
         for (at, standing) in members.iter().zip(standings) {
             let (id, slot) = self.op(*at)?;
-            if standing.is_head {
-                heads.insert(*id);
-                hidden &= slot.kind == Kind::Retract;
-            }
+            parts.operation(*id, slot.kind, standing);
             for (field, value) in slot.numbers().zip(self.values.values(slot.values, slot.count()))
             {
-                let column = columns.get_mut(usize::from(field));
-                if let Some(column) = column.filter(|_| standing.holds >> field & 1 == 1) {
+                if standing.holds >> field & 1 == 1 {
                     let (value, note) = (value.map(str::to_owned), self.note(slot.place)?);
-                    column.push(Candidate { value, operation: *id, note });
+                    parts.value(field, Candidate { value, operation: *id, note });
                 }
             }
         }
-        Some(View::new(about, columns, heads, hidden))
+        Some(parts.view(about))
     }
 
     /// The rows of a section in the order in which their records were begun.
@@ -228,13 +223,9 @@ impl State {
     /// Erases the values of an operation from memory, for good: they do not come back from a peer's copy. The
     /// ledger on the disk keeps it as `Verified::closed`.
     pub fn erase(&mut self, id: &OpId) {
-        let Some((at, _, slot)) = self.ops.get_full_mut(id) else { return };
-        let count = slot.count();
-        if let Some(place) = self.values.store((0..count).map(|_| None)) {
-            self.values.wipe(slot.values, count);
-            slot.values = place;
-            self.erased.extend(u32::try_from(at).ok());
-        }
+        let Some((at, _, slot)) = self.ops.get_full(id) else { return };
+        self.values.close(slot.values, slot.count());
+        self.erased.extend(u32::try_from(at).ok());
     }
 
     // --- taking ---
@@ -340,10 +331,11 @@ impl State {
     /// What became of these operations, all of one record. Links to other records do not count.
     fn standings(&self, members: &[u32]) -> Vec<Standing> {
         let node = |at: &u32| {
-            let over = self.over.get(at).map(|over| &**over).unwrap_or_default();
-            let over = over.iter().filter_map(|at| members.binary_search(at).ok()).collect();
+            let links = self.over.get(at).map(|over| &**over).unwrap_or_default();
+            let over = links.iter().filter_map(|at| members.binary_search(at).ok()).collect();
             let writes = self.op(*at).map_or(0, |(_, slot)| slot.writes());
-            Node { writes, over }
+            let missing = |at: &u32| self.op(*at).is_none_or(|(_, slot)| slot.record == NONE);
+            Node { writes, over, lacks: links.iter().any(missing) }
         };
         standings(&members.iter().map(node).collect::<Vec<_>>())
     }

@@ -1,11 +1,13 @@
 //! A record as it stands: what is shown of it, what else is held against that, and how a person changes it.
 
 use crate::base::error::Result;
+use crate::model::ledger::graph::Standing;
 use crate::model::ledger::history::Note;
 use crate::model::ledger::names::OpId;
 use crate::model::ledger::operation::{About, Field, Kind, Operation, Secret};
 use crate::model::limits::{MAX_OVER, MAX_ROW};
 use crate::model::row::Row;
+use crate::model::section::Section;
 use rand::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,40 +30,73 @@ pub struct Candidate {
 pub struct View {
     about: About,
     columns: Vec<Vec<Candidate>>,
+    /// All operations whose value holds, for each column.
+    holders: Vec<BTreeSet<OpId>>,
     heads: BTreeSet<OpId>,
+    complete: BTreeSet<OpId>,
     hidden: bool,
 }
 
-impl View {
-    /// The view of a record: of each column what holds, in any order; what nothing is over; and whether all of
-    /// that are retractions.
-    pub fn new(
-        about: About,
-        mut columns: Vec<Vec<Candidate>>,
-        heads: BTreeSet<OpId>,
-        hidden: bool,
-    ) -> Self {
-        for column in &mut columns {
-            let rank = |one: &Candidate| {
-                (one.value.is_some(), one.note.lamport, one.note.name.author, one.operation)
-            };
-            column.sort_by(|one, other| {
-                let key = |one| {
-                    let (open, lamport, author, operation) = rank(one);
-                    (open, lamport, *author.as_bytes(), operation)
-                };
-                key(other).cmp(&key(one))
-            });
-            let mut seen = BTreeSet::new();
-            column.retain(|one| seen.insert(one.value.clone()));
-            // What was erased is no other version.
-            if column.iter().any(|one| one.value.is_some()) {
-                column.retain(|one| one.value.is_some());
-            }
-        }
-        Self { about, columns, heads, hidden }
+/// A view while it is being put together.
+#[derive(Debug)]
+pub struct Parts {
+    columns: Vec<Vec<Candidate>>,
+    heads: BTreeSet<OpId>,
+    complete: BTreeSet<OpId>,
+    hidden: bool,
+}
+
+impl Parts {
+    /// Nothing yet, of a record of this section.
+    pub fn new(section: Section) -> Self {
+        let columns = vec![Vec::new(); section.columns().len()];
+        Self { columns, heads: BTreeSet::new(), complete: BTreeSet::new(), hidden: true }
     }
 
+    /// Adds an operation on the record.
+    pub fn operation(&mut self, id: OpId, kind: Kind, standing: Standing) {
+        if standing.is_head {
+            self.heads.insert(id);
+            self.hidden &= kind == Kind::Retract;
+        }
+        if standing.is_complete_head {
+            self.complete.insert(id);
+        }
+    }
+
+    /// Adds a value that holds.
+    pub fn value(&mut self, field: Field, candidate: Candidate) {
+        if let Some(column) = self.columns.get_mut(usize::from(field)) {
+            column.push(candidate);
+        }
+    }
+
+    /// The view that these are.
+    pub fn view(mut self, about: About) -> View {
+        let holders = |column: &Vec<Candidate>| column.iter().map(|one| one.operation).collect();
+        let holders = self.columns.iter().map(holders).collect();
+        self.columns.iter_mut().for_each(rank);
+        let Self { columns, heads, complete, hidden } = self;
+        View { about, columns, holders, heads, complete, hidden }
+    }
+}
+
+/// Sorts the values of a column, the one to be shown first, each value once.
+fn rank(column: &mut Vec<Candidate>) {
+    let key = |one: &Candidate| {
+        let author = *one.note.name.author.as_bytes();
+        (one.value.is_some(), one.note.lamport, author, one.operation)
+    };
+    column.sort_by_key(|one| std::cmp::Reverse(key(one)));
+    let mut seen = BTreeSet::new();
+    column.retain(|one| seen.insert(one.value.clone()));
+    // What was erased is no other version.
+    if column.iter().any(|one| one.value.is_some()) {
+        column.retain(|one| one.value.is_some());
+    }
+}
+
+impl View {
     /// Which record it is.
     pub fn about(&self) -> About {
         self.about
@@ -105,33 +140,52 @@ impl View {
             .collect()
     }
 
-    /// Gives fields these values. A value that is shown already settles a conflict if it is written again. There
-    /// is more than one operation only if there were more versions than one can be over.
+    /// Whether all that others saw of it has come.
+    pub fn is_complete(&self) -> bool {
+        self.complete == self.heads
+    }
+
+    /// Gives fields these values. A value that is shown already settles a conflict if it is written again.
+    ///
+    /// Of a record that is not complete each field is an operation of its own, over what is complete and what holds
+    /// in that field: so nothing is replaced that has not come yet and nobody here has seen.
     pub fn edit(
         &self,
         values: BTreeMap<Field, String>,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<Operation>> {
-        self.over(Kind::Set, values, rng)
+        if self.is_complete() || values.is_empty() {
+            return self.over(Kind::Set, values, self.heads.clone(), rng);
+        }
+        let mut made = Vec::new();
+        for (field, value) in values {
+            let holders = self.holders.get(usize::from(field)).into_iter().flatten();
+            let over = self.complete.iter().chain(holders).copied().collect();
+            made.extend(self.over(Kind::Set, BTreeMap::from([(field, value)]), over, rng)?);
+        }
+        Ok(made)
     }
 
     /// Hides the record. Whoever edits it without having seen this brings it back.
     pub fn retract(&self, reason: &str, rng: &mut impl CryptoRng) -> Result<Vec<Operation>> {
-        self.over(Kind::Retract, BTreeMap::from([(0, reason.trim().to_owned())]), rng)
+        let reason = BTreeMap::from([(0, reason.trim().to_owned())]);
+        self.over(Kind::Retract, reason, self.heads.clone(), rng)
     }
 
     /// Shows it again.
     pub fn restore(&self, rng: &mut impl CryptoRng) -> Result<Vec<Operation>> {
-        self.over(Kind::Restore, BTreeMap::new(), rng)
+        self.over(Kind::Restore, BTreeMap::new(), self.heads.clone(), rng)
     }
 
     fn over(
         &self,
         kind: Kind,
         values: BTreeMap<Field, String>,
+        mut heads: BTreeSet<OpId>,
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<Operation>> {
-        let (mut heads, mut made) = (self.heads.clone(), Vec::new());
+        // There is more than one operation if there are more versions than one can be over.
+        let mut made = Vec::new();
         while heads.len() > MAX_OVER {
             let some: BTreeSet<_> = heads.iter().take(MAX_OVER).copied().collect();
             heads.retain(|head| !some.contains(head));
