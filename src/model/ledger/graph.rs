@@ -127,7 +127,7 @@ mod tests {
                 0..12,
             ),
         ) {
-            let nodes: Vec<_> = made.iter().enumerate().map(|(at, (writes, over, lacks))| Node {
+            let nodes = made.iter().enumerate().map(|(at, (writes, over, lacks))| Node {
                 writes: *writes,
                 over: over.iter().copied().filter(|over| *over < at).collect(),
                 lacks: *lacks,

@@ -199,3 +199,190 @@ fn imported(namer: &Namer, about: About, values: BTreeMap<Field, String>) -> Res
     let secret = namer.import_secret(&[&said]);
     Operation::open(about, Kind::Set, secret.into(), values, BTreeSet::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::entry::Entry;
+    use crate::model::ledger::pen::Pen;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    /// A node with its text, for tests.
+    struct Node {
+        pen: Pen,
+        lamport: u64,
+        state: State,
+        namer: Namer,
+        rng: StdRng,
+    }
+
+    fn node(byte: u8) -> Node {
+        let identity = Identity::new(SecretKey::from([byte; 32]));
+        let namer = Namer::new(&SecretKey::from([7; 32]));
+        let (pen, rng) = (Pen::begin(&identity, 1.into()), StdRng::seed_from_u64(byte.into()));
+        Node { pen, lamport: 0, state: State::default(), namer, rng }
+    }
+
+    impl Node {
+        fn write(&mut self, operations: Vec<Operation>) {
+            if operations.is_empty() {
+                return;
+            }
+            self.lamport += 1;
+            let entries = operations.into_iter().map(Entry::Change).collect();
+            let block = self.pen.sign(entries, self.lamport, 0).expect("room");
+            self.state.apply(&block).expect("room");
+        }
+
+        fn import(&mut self, row: &Row) -> bool {
+            let made = import(&self.state, &self.namer, Section::People, row).expect("right");
+            let is_new = made.is_some();
+            self.write(made.into_iter().collect());
+            is_new
+        }
+
+        fn enter(&mut self, row: &Row) {
+            let made = enter(&self.state, &self.namer, Section::People, row, &mut self.rng);
+            self.write(made.expect("right"));
+        }
+
+        fn view(&self, row: &Row) -> View {
+            self.state.view(about(&self.namer, Section::People, row)).expect("there")
+        }
+
+        fn retract(&mut self, row: &Row) {
+            let made = self.view(row).retract("twice", &mut self.rng).expect("right");
+            self.write(made);
+        }
+
+        /// Takes up a text that somebody edited. Returns how many operations that made.
+        fn edited(&mut self, rows: &[Row]) -> usize {
+            let rows: Vec<_> = rows.iter().map(|row| (Section::People, row.clone())).collect();
+            let (made, strange) = hand_edits(&self.state, &self.namer, &rows, &mut self.rng);
+            assert!(strange.is_empty());
+            let count = made.len();
+            self.write(made);
+            count
+        }
+
+        fn lines(&self) -> Vec<String> {
+            let rows = self.state.rows(Section::People);
+            rows.iter().map(|row| row.line().to_owned()).collect()
+        }
+
+        fn conflicts(&self) -> usize {
+            self.state.conflicts().len()
+        }
+    }
+
+    fn row(name: &str, status: &str, id: &str) -> Row {
+        Row::new(&[name, "", "", status, id])
+    }
+
+    #[test]
+    fn one_row_imported_on_two_nodes_is_one_operation() {
+        let (mut one, mut other) = (node(1), node(2));
+        let ana = row("Ana", "missing", "17");
+        assert!(one.import(&ana) && other.import(&ana) && !one.import(&ana));
+        assert_eq!(one.view(&ana).heads(), other.view(&ana).heads());
+    }
+
+    #[test]
+    fn a_stale_row_brings_nothing_back_and_a_new_value_is_a_version() {
+        let mut node = node(1);
+        let (missing, found) = (row("Ana", "missing", "17"), row("Ana", "found", "17"));
+        node.import(&missing);
+        node.enter(&found);
+        assert!(!node.import(&missing), "stale");
+        assert_eq!(node.lines(), ["Ana, , , found, 17"]);
+        assert!(node.import(&row("Ana", "deceased", "17")));
+        assert_eq!((node.conflicts(), node.lines().len()), (1, 1));
+        let view = node.view(&found);
+        let values = view.column(3).iter().map(|one| one.value.as_deref());
+        assert_eq!(values.collect::<Vec<_>>(), [Some("deceased"), Some("found")]);
+        // Written once more it is settled, also as what it is shown as already.
+        let settled = view.edit(BTreeMap::from([(3, "deceased".into())]), &mut node.rng);
+        node.write(settled.expect("right"));
+        assert_eq!((node.conflicts(), node.lines()), (0, vec!["Ana, , , deceased, 17".into()]));
+    }
+
+    #[test]
+    fn what_was_retracted_stays_so_until_a_person_enters_it_again() {
+        let mut node = node(1);
+        let ana = row("Ana", "missing", "17");
+        node.import(&ana);
+        node.retract(&ana);
+        assert!(!node.import(&ana) && node.lines().is_empty());
+        node.enter(&ana);
+        assert_eq!(node.lines(), ["Ana, , , missing, 17"]);
+        let kinds: Vec<_> =
+            node.state.history(node.view(&ana).about()).iter().map(|one| one.kind).collect();
+        assert_eq!(kinds, [Kind::Set, Kind::Retract, Kind::Restore]);
+    }
+
+    #[test]
+    fn edits_by_hand_are_changes_of_what_the_file_showed_and_missing_rows_are_none() {
+        let mut node = node(1);
+        let rows = [row("Ana", "missing", "17"), row("Bo", "missing", "18"), row("Cy", "", "")];
+        rows.iter().for_each(|row| node.enter(row));
+        assert_eq!(node.edited(&rows), 0, "nothing was changed");
+        assert_eq!(node.edited(&[]), 0, "cut off");
+        assert_eq!(node.edited(&[row("Bo", "found", "18"), row("Di", "", "")]), 2);
+        let lines = ["Ana, , , missing, 17", "Bo, , , found, 18", "Cy, , , ,", "Di, , , ,"];
+        assert_eq!((node.lines(), node.conflicts()), (lines.map(str::to_owned).to_vec(), 0));
+    }
+
+    #[test]
+    fn two_rows_of_one_person_written_by_hand_are_versions() {
+        let mut one = node(1);
+        let ana = row("Ana", "missing", "17");
+        one.enter(&ana);
+        one.edited(&[ana.clone(), row("Ana", "found", "17")]);
+        assert_eq!(one.conflicts(), 1, "beside the row that was there");
+        let mut other = node(1);
+        other.enter(&ana);
+        other.edited(&[row("Ana", "deceased", "17"), row("Ana", "found", "17")]);
+        assert_eq!(other.conflicts(), 1, "instead of it");
+        let view = other.view(&ana);
+        assert!(view.column(3).iter().all(|one| one.value.as_deref() != Some("missing")));
+    }
+
+    #[test]
+    fn a_person_whose_id_was_changed_is_found_by_the_id_that_is_shown() {
+        let mut node = node(1);
+        let ana = row("Ana", "missing", "17");
+        node.enter(&ana);
+        let change = node.view(&ana).edit(BTreeMap::from([(4, "18".into())]), &mut node.rng);
+        node.write(change.expect("right"));
+        assert_eq!(node.edited(&[row("Ana", "missing", "18")]), 0);
+        assert_eq!(node.edited(&[row("Ana", "found", "18")]), 1);
+        assert_eq!(node.lines(), ["Ana, , , found, 18"]);
+    }
+
+    #[test]
+    fn an_old_database_is_taken_up_with_what_was_replaced_in_it() {
+        let mut node = node(1);
+        let old = [
+            (Section::People, row("Ana", "found", "17")),
+            (Section::People, row("Bo", "", "18")),
+            (Section::People, row("Bo", "found", "18")),
+            (Section::Replaced, row("Ana", "missing", "17")),
+            (Section::Replaced, row("Cy", "", "")),
+        ];
+        let (operations, replaced) = take_up(&node.namer, &old);
+        node.write(operations);
+        for (about, replaced) in replaced {
+            let view = node.state.view(about).expect("there");
+            let made = replaced.settle(&view, "replaced", &mut node.rng);
+            node.write(made.expect("right"));
+        }
+        assert_eq!((node.lines().len(), node.conflicts()), (2, 1));
+        assert_eq!(node.lines()[0], "Ana, , , found, 17");
+        for (_, stale) in &old {
+            assert!(!node.import(stale));
+        }
+    }
+}

@@ -399,3 +399,146 @@ fn narrow(at: usize) -> Result<u32> {
 pub fn values_of(row: &Row) -> BTreeMap<Field, String> {
     (0..).zip(row.fields()).map(|(field, value)| (field, value.into_owned())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::operation::tests::set;
+    use crate::model::ledger::pen::Pen;
+    use proptest::prelude::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    fn block(author: u8, lamport: u64, operations: &[Operation]) -> Verified {
+        let identity = Identity::new(SecretKey::from([author; 32]));
+        let entries = operations.iter().cloned().map(Entry::Change).collect();
+        Pen::begin(&identity, lamport.into()).sign(entries, lamport, 0).expect("room")
+    }
+
+    fn state(blocks: &[&Verified]) -> State {
+        let mut state = State::default();
+        blocks.iter().for_each(|block| assert!(state.apply(block).is_ok()));
+        state
+    }
+
+    fn status(state: &State, of: &Operation) -> Vec<String> {
+        let view = state.view(of.about()).expect("there");
+        view.column(3).iter().filter_map(|one| one.value.clone()).collect()
+    }
+
+    #[test]
+    fn the_shown_value_is_of_the_highest_lamport_number_then_author() {
+        let base = set(1, 1, &[(3, "missing")], &[]);
+        let found = set(1, 2, &[(3, "found")], &[base.id()]);
+        let dead = set(1, 3, &[(3, "deceased")], &[base.id()]);
+        let first = block(1, 1, std::slice::from_ref(&base));
+        let one = [&first, &block(1, 2, &[found.clone()]), &block(2, 3, &[dead.clone()])];
+        assert_eq!(status(&state(&one), &base), ["deceased", "found"]);
+        let other = [&first, &block(1, 4, &[found.clone()]), &block(2, 3, &[dead.clone()])];
+        assert_eq!(status(&state(&other), &base), ["found", "deceased"]);
+        let (a, b) = (block(1, 2, &[found]), block(2, 2, &[dead]));
+        let higher = a.header().name.author.as_bytes() > b.header().name.author.as_bytes();
+        let shown = if higher { "found" } else { "deceased" };
+        assert_eq!(status(&state(&[&first, &a, &b]), &base)[0], shown);
+    }
+
+    #[test]
+    fn a_retraction_beside_an_edit_leaves_the_record_visible() {
+        let base = set(1, 1, &[(3, "missing")], &[]);
+        let mut here = state(&[&block(1, 1, std::slice::from_ref(&base))]);
+        let view = here.view(base.about()).expect("there");
+        let mut rng = StdRng::seed_from_u64(1);
+        let gone = view.retract("twice", &mut rng).expect("right");
+        let edit = view.edit(BTreeMap::from([(3, "found".into())]), &mut rng).expect("right");
+        here.apply(&block(1, 2, &gone)).expect("room");
+        assert!(here.rows(Section::People).is_empty());
+        here.apply(&block(2, 2, &edit)).expect("room");
+        assert_eq!(here.rows(Section::People)[0].line(), ", , , found,");
+    }
+
+    #[test]
+    fn what_is_missing_is_not_waited_for_and_not_replaced_unawares() {
+        let base = set(1, 1, &[(0, "Ana"), (3, "missing")], &[]);
+        let found = set(1, 2, &[(3, "found")], &[base.id()]);
+        let mut here = state(&[&block(2, 2, std::slice::from_ref(&found))]);
+        assert_eq!((here.awaited(), here.rows(Section::People).len()), (1, 1));
+        // Somebody who sees no name gives one, and another status.
+        let view = here.view(found.about()).expect("there");
+        assert!(!view.is_complete());
+        let values = BTreeMap::from([(0, "Bo".to_owned()), (3, "deceased".to_owned())]);
+        let edit = view.edit(values, &mut StdRng::seed_from_u64(1)).expect("right");
+        here.apply(&block(3, 3, &edit)).expect("room");
+        assert_eq!(status(&here, &base), ["deceased"]);
+        here.apply(&block(1, 1, std::slice::from_ref(&base))).expect("room");
+        assert_eq!(here.awaited(), 0);
+        let view = here.view(base.about()).expect("there");
+        assert_eq!((view.is_complete(), view.column(0).len(), view.column(3).len()), (true, 2, 1));
+    }
+
+    #[test]
+    fn who_sees_more_versions_than_one_operation_can_be_over_settles_them_all() {
+        let versions: Vec<_> = (0..200).map(|n| set(1, n, &[(3, &n.to_string())], &[])).collect();
+        let mut here = state(&[&block(1, 1, &versions)]);
+        let view = here.view(versions[0].about()).expect("there");
+        assert_eq!(view.column(3).len(), 200);
+        let values = BTreeMap::from([(3, "found".to_owned())]);
+        let made = view.edit(values, &mut StdRng::seed_from_u64(1)).expect("right");
+        assert_eq!(made.len(), 4);
+        here.apply(&block(1, 2, &made)).expect("room");
+        assert_eq!(status(&here, &versions[0]), ["found"]);
+    }
+
+    #[test]
+    fn links_to_other_records_replace_nothing() {
+        let ana = set(1, 1, &[(3, "missing")], &[]);
+        let bo = set(2, 2, &[(3, "found")], &[ana.id()]);
+        let here = state(&[&block(1, 1, &[ana.clone(), bo.clone()])]);
+        assert_eq!(status(&here, &ana), ["missing"]);
+        assert!(here.view(bo.about()).expect("there").is_complete());
+    }
+
+    #[test]
+    fn rows_stand_in_the_order_in_which_their_records_were_begun() {
+        let names = ["Cy", "Ana", "Bo"];
+        let people: Vec<_> =
+            (0..3).map(|n| set(n, n, &[(0, names[usize::from(n)])], &[])).collect();
+        let edit = set(0, 9, &[(0, "Cyd")], &[people[0].id()]);
+        let (one, late) = (block(1, 1, &people), block(2, 5, &[edit]));
+        let line = |state: State| {
+            state
+                .rows(Section::People)
+                .iter()
+                .map(|row| row.field(0).into_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(line(state(&[&one, &late])), ["Cyd", "Ana", "Bo"]);
+        assert_eq!(line(state(&[&late, &one, &late])), ["Cyd", "Ana", "Bo"]);
+    }
+
+    proptest! {
+        #[test]
+        fn order_and_repetition_do_not_matter(
+            picks in prop::collection::vec((0u8..3, 0u8..4, any::<u8>()), 1..12),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+        ) {
+            let mut made: Vec<Operation> = Vec::new();
+            for (at, (record, field, over)) in (0u8..).zip(&picks) {
+                let over = made.iter().enumerate().filter(|(n, _)| over >> (n % 8) & 1 == 1);
+                let over: Vec<_> = over.map(|(_, one)| one.id()).collect();
+                made.push(set(*record, at, &[(*field, &at.to_string())], &over));
+            }
+            let blocks: Vec<_> =
+                made.iter().zip(1..).map(|(one, n)| block((n % 3) as u8, n, std::slice::from_ref(one))).collect();
+            let all: Vec<_> = blocks.iter().collect();
+            let mixed: Vec<_> = order.iter().map(|at| at.get(&blocks)).chain(blocks.iter().rev()).collect();
+            let (one, other) = (state(&all), state(&mixed));
+            prop_assert_eq!(one.rows(Section::People), other.rows(Section::People));
+            prop_assert_eq!(one.conflicts(), other.conflicts());
+            for about in one.records() {
+                prop_assert_eq!(one.history(about), other.history(about));
+            }
+        }
+    }
+}
