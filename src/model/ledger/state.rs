@@ -434,11 +434,12 @@ mod tests {
         let found = set(1, 2, &[(3, "found")], &[base.id()]);
         let dead = set(1, 3, &[(3, "deceased")], &[base.id()]);
         let first = block(1, 1, std::slice::from_ref(&base));
-        let one = [&first, &block(1, 2, &[found.clone()]), &block(2, 3, &[dead.clone()])];
+        let (found, dead) = (&[found][..], &[dead][..]);
+        let one = [&first, &block(1, 2, found), &block(2, 3, dead)];
         assert_eq!(status(&state(&one), &base), ["deceased", "found"]);
-        let other = [&first, &block(1, 4, &[found.clone()]), &block(2, 3, &[dead.clone()])];
+        let other = [&first, &block(1, 4, found), &block(2, 3, dead)];
         assert_eq!(status(&state(&other), &base), ["found", "deceased"]);
-        let (a, b) = (block(1, 2, &[found]), block(2, 2, &[dead]));
+        let (a, b) = (block(1, 2, found), block(2, 2, dead));
         let higher = a.header().name.author.as_bytes() > b.header().name.author.as_bytes();
         let shown = if higher { "found" } else { "deceased" };
         assert_eq!(status(&state(&[&first, &a, &b]), &base)[0], shown);
