@@ -221,7 +221,13 @@ impl World {
 
     fn any_view(&mut self, at: usize) -> Option<(View, BTreeSet<OpId>)> {
         let node = &self.nodes[at];
-        let abouts: Vec<_> = node.state.records().collect();
+        let mut abouts: Vec<_> = node.state.records().collect();
+        // Rather one of which something has not come yet: it is rare, and it is where most can go wrong.
+        if node.state.awaited() > 0 && self.rng.random_bool(0.7) {
+            let lacks =
+                |about: &About| node.state.view(*about).is_some_and(|view| !view.is_complete());
+            abouts.retain(lacks);
+        }
         let about = *abouts.choose(&mut self.rng)?;
         Some((node.state.view(about)?, node.history(about)))
     }
