@@ -49,29 +49,41 @@ pub fn enter(
     }
 }
 
-/// What an old database says that has no ledger yet: all its rows, and that people here had replaced some of them.
-/// The operations of the second list are to be made when those of the first have been applied.
-pub fn take_up(namer: &Namer, rows: &[(Section, Row)]) -> (Vec<Operation>, Vec<(About, Replaced)>) {
-    let (mut operations, mut replaced) = (Vec::new(), Vec::new());
+/// What an old database says that has no ledger yet.
+#[derive(Debug, Default)]
+pub struct TakenUp {
+    /// All its rows.
+    pub operations: Vec<Operation>,
+    /// The records of which people here had replaced a row. What they say is to be made when the operations have
+    /// been applied.
+    pub replaced: Vec<(About, Replaced)>,
+    /// Rows that cannot be operations.
+    pub strange: Vec<(Section, Row)>,
+}
+
+/// Takes up an old database, with its rows under `Replaced:`.
+pub fn take_up(namer: &Namer, rows: &[(Section, Row)]) -> TakenUp {
+    let mut taken = TakenUp::default();
     let mut shown: HashMap<About, Row> = HashMap::new();
     for (section, row) in rows.iter().filter(|(section, _)| *section == Section::People) {
         shown.entry(about(namer, *section, row)).or_insert_with(|| row.clone());
     }
-    let mut seen = HashSet::new();
+    let (mut seen, mut settled) = (HashSet::new(), HashSet::new());
     for (section, row) in rows {
         let about = about(namer, *section, row);
-        let Ok(operation) = imported(namer, about, values_of(row)) else { continue };
+        let Ok(operation) = imported(namer, about, values_of(row)) else {
+            taken.strange.push((*section, row.clone()));
+            continue;
+        };
         if seen.insert(operation.id()) {
-            operations.push(operation);
+            taken.operations.push(operation);
         }
-        if *section == Section::Replaced {
+        if *section == Section::Replaced && settled.insert(about) {
             let by = shown.get(&about).cloned();
-            replaced.push((about, by.map_or(Replaced::Gone, Replaced::By)));
+            taken.replaced.push((about, by.map_or(Replaced::Gone, Replaced::By)));
         }
     }
-    let mut seen = HashSet::new();
-    replaced.retain(|(about, _)| seen.insert(*about));
-    (operations, replaced)
+    taken
 }
 
 /// What became of a row under `Replaced:`.
@@ -372,9 +384,10 @@ mod tests {
             (Section::Replaced, row("Ana", "missing", "17")),
             (Section::Replaced, row("Cy", "", "")),
         ];
-        let (operations, replaced) = take_up(&node.namer, &old);
-        node.write(operations);
-        for (about, replaced) in replaced {
+        let taken = take_up(&node.namer, &old);
+        assert!(taken.strange.is_empty());
+        node.write(taken.operations);
+        for (about, replaced) in taken.replaced {
             let view = node.state.view(about).expect("there");
             let made = replaced.settle(&view, "replaced", &mut node.rng);
             node.write(made.expect("right"));
