@@ -31,7 +31,13 @@ fn memory() -> (u64, u64) {
 fn row(n: usize) -> Row {
     let id = (482_915_736_620_194_857_u64 + n as u64 * 7).to_string();
     let name = format!("Nur Begum {n}");
-    Row::new(&[&name, "thin, scar on left hand", "Balukhali market 12/8/24", "missing", &id])
+    Row::new(&[
+        name.as_str(),
+        "thin, scar on left hand",
+        "Balukhali market 12/8/24",
+        "missing",
+        id.as_str(),
+    ])
 }
 
 #[test]
