@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!   UDP                                        TCP + TLS, a port for each session
-//! hello, knock --> knock (gate) --> admission --> door --> session --> database --> saver --> DATABASEx.txt
-//!                                                                      ^  |
-//!                                                                menu -+  +--(bounded channel)--> broadcast
+//! hello, knock --> knock (gate) --> admission --> door --> session --> database --> journal --> DATABASEx.ledger
+//!                                                                      ^  |  |
+//!                                                                menu -+  |  +--> saver --> DATABASEx.txt
+//!                                                                         +--(bounded channel)--> broadcast
 //!                                                                                                     |
 //!   UDP + TCP + TLS, to the peers  <-- phone <-- dial <-- sync, talk <-- deliver <-------------------+
 //! ```

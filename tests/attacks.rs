@@ -15,16 +15,26 @@ use reunite::model::datagram::{CallId, Cookie, Datagrams, NOISE_1};
 use reunite::model::frame;
 use reunite::model::identity::Identity;
 use reunite::model::keys::{NetworkKeys, SecretKey};
+use reunite::model::ledger::block::Verified;
+use reunite::model::ledger::entry::Entry;
+use reunite::model::ledger::fork::ForkProof;
+use reunite::model::ledger::heads::{Head, Heads};
+use reunite::model::ledger::import::import;
+use reunite::model::ledger::names::{LogName, Namer};
+use reunite::model::ledger::pen::Pen;
+use reunite::model::ledger::state::State;
 use reunite::model::limits::{
     ALARM_BURST, BUSY_RETRY, MAX_FRAME, MAX_MEMBER_DOORS, MAX_PEER_SESSIONS, MAX_ROWS_BYTES,
     MAX_ROWS_PIECE, MAX_SPOKEN, MESSAGE_BURST, WRONG_TOKENS,
 };
+use reunite::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, bundle};
 use reunite::model::message::{
     Bind, Fetching, Giving, Listening, Opened, Opening, Spoken, Taking, Talking,
 };
 use reunite::model::noise::Purpose;
 use reunite::model::offer::{Offer, RowHash, Want, Wanted};
 use reunite::model::reconcile::Index;
+use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::model::squeeze::{Effort, Squeezer, unsqueeze};
 use reunite::net::tls::{Credentials, Other};
@@ -50,7 +60,7 @@ const MOST_LINES: usize = 12;
 const NOTHING: [u8; 0] = [];
 
 /// What the processes of attackers do.
-const ROLES: [(&str, Role); 18] = [
+const ROLES: [(&str, Role); 19] = [
     ("strange", strange),
     ("unknown", unknown),
     ("unwelcome-reader", unwelcome_reader),
@@ -69,6 +79,7 @@ const ROLES: [(&str, Role); 18] = [
     ("old-tls", old_tls),
     ("seized", seized),
     ("over-limits", over_limits),
+    ("forger", forger),
 ];
 
 #[test]
@@ -413,7 +424,7 @@ fn curious_reader(held: &Held) {
     loop {
         let body = raw.expect();
         let Giving::Rows(rows) = Giving::decode(&body).expect("rows") else { break };
-        heard.push(unsqueeze(&rows).expect("squeezed").into_owned());
+        heard.push(unsqueeze(&rows, MAX_ROWS_PIECE).expect("squeezed").into_owned());
     }
     for heard in heard {
         say(&String::from_utf8_lossy(&heard).replace('\n', " "));
@@ -574,16 +585,17 @@ fn a_flood_of_ten_thousand_datagrams_a_second_keeps_no_message_and_no_row_of_tru
     siege.end();
 }
 
-/// Brings a database of one row, and waits until it is on the disk.
+/// Brings a change in a log of its own, and waits until it is on the disk.
 fn deliver(held: &Held, line: &str) {
+    let block = Author::of(held).block(&[line]);
     let mut raw = held.enter(Purpose::Sync);
-    let offer = Index::new([(Section::People, line)]).offer();
-    raw.frame(&Giving::Offer(offer).encode()).expect("sent");
-    assert!(matches!(Taking::decode(&raw.expect()), Ok(Taking::Want(want)) if want.last));
-    raw.frame(&rows_of(&[line]).encode()).expect("sent");
-    raw.frame(&Giving::End.encode()).expect("sent");
-    let stored = Taking::decode(&raw.expect()).expect("an answer");
-    assert!(matches!(&stored, Taking::Stored(stored) if stored.new == 1), "{stored:?}");
+    raw.frame(&heads_of(&[&block]).encode()).expect("sent");
+    assert!(matches!(Meeting::decode(&raw.expect()), Ok(Meeting::Heads(_))));
+    raw.frame(&given(&[&block]).encode()).expect("sent");
+    raw.frame(&Meeting::Given { spare: Vec::new() }.encode()).expect("sent");
+    let stored = raw.expect();
+    let stored = Meeting::decode(&stored).expect("an answer");
+    assert!(matches!(&stored, Meeting::Stored(stored) if stored.new == 1), "{stored:?}");
 }
 
 /// From four addresses: junk, and datagrams of right form with wrong keys.
@@ -665,8 +677,8 @@ fn trickle_talk(held: &Held) {
 
 fn trickle_rows(held: &Held) {
     let sessions = (0..MAX_PEER_SESSIONS).map(|_| held.enter(Purpose::Sync)).collect();
-    let offer = Offer { bits: 10, rows: 9, bytes: 999, digests: vec![[7; 16]; 1 << 10] };
-    trickle(sessions, &frame::encode(&Giving::Offer(offer).encode()));
+    let block = Author::of(held).block(&["Slow, , , missing, 9"]);
+    trickle(sessions, &frame::encode(&heads_of(&[&block]).encode()));
 }
 
 fn trickle_reader(held: &Held) {
@@ -692,10 +704,10 @@ fn frames(held: &Held) {
     let framed = frame::encode;
     let too_long = |length: usize| (length as u32).to_be_bytes().to_vec();
     // As few as a reader may knock at once.
-    let kinds = [0, 1, 2, 16, 17, 18, 19, 32, 33, 34, 35, 36, 38, 255];
+    let kinds = [0, 1, 2, 16, 17, 18, 32, 33, 34, 36, 38, 48, 52, 53];
     let places = [
         (held, Purpose::Talk, vec![18], MAX_SPOKEN + 1),
-        (held, Purpose::Sync, vec![33, 38], MAX_FRAME),
+        (held, Purpose::Sync, vec![38, 48], MAX_FRAME),
         (&reader, Purpose::Refresh, vec![32], 4 + (4 << 14)),
     ];
     for (who, purpose, right, longest) in places {
@@ -712,7 +724,7 @@ fn frames(held: &Held) {
     // Frames that never end, as many as it may have sessions: each is cut off.
     let mut endless: Vec<_> = (0..MAX_PEER_SESSIONS).map(|_| held.enter(Purpose::Sync)).collect();
     for raw in &mut endless {
-        raw.send(&[&too_long(MAX_FRAME)[..], &[33; 10_000]].concat()).expect("sent");
+        raw.send(&[&too_long(MAX_FRAME)[..], &[48; 10_000]].concat()).expect("sent");
     }
     let_others_be_served();
     for raw in &mut endless {
@@ -740,15 +752,15 @@ fn bomb_of(length: u32, real: usize) -> Vec<u8> {
 }
 
 /// Little that becomes much, and says so or does not.
-fn bombs() -> Vec<Vec<u8>> {
-    let largest = MAX_ROWS_PIECE as u32;
+fn bombs(most: usize) -> Vec<Vec<u8>> {
+    let largest = most as u32;
     vec![
         bomb_of(largest, 256 << 20),
-        bomb_of(largest + 1, MAX_ROWS_PIECE + 1),
+        bomb_of(largest + 1, most + 1),
         bomb_of(u32::MAX, 64 << 20),
         bomb_of(1, 64 << 20),
         bomb_of(largest, 10),
-        bomb_of(largest, MAX_ROWS_PIECE),
+        bomb_of(largest, most),
     ]
 }
 
@@ -765,11 +777,11 @@ fn a_decompression_bomb_in_a_database_fills_no_memory() {
 }
 
 fn bomb(held: &Held) {
-    for bomb in bombs() {
+    for bomb in bombs(MAX_BLOCKS_PIECE) {
         let mut raw = held.enter(Purpose::Sync);
-        raw.frame(&great_offer().encode()).expect("sent");
-        assert!(matches!(Taking::decode(&raw.expect()), Ok(Taking::Want(_))));
-        let _ = raw.frame(&Giving::Rows(bomb.into()).encode());
+        raw.frame(&heads_of(&[]).encode()).expect("sent");
+        assert!(matches!(Meeting::decode(&raw.expect()), Ok(Meeting::Heads(_))));
+        let _ = raw.frame(&Meeting::Blocks(bomb.into()).encode());
         assert_eq!(raw.until_ended(), NOTHING, "it was taken");
     }
     let_others_be_served();
@@ -927,7 +939,7 @@ fn rows_of<S: AsRef<str>>(lines: &[S]) -> Giving<'static> {
 
 #[test]
 fn a_decompression_bomb_in_a_copy_fills_no_readers_memory() {
-    let mut bombs = bombs().into_iter().map(|bomb| Giving::Rows(bomb.into()));
+    let mut bombs = bombs(MAX_ROWS_PIECE).into_iter().map(|bomb| Giving::Rows(bomb.into()));
     let three = [(); 3].map(|()| bombs.next().expect("there are more"));
     reader_refuses("bomb-reader", &great_offer(), three);
 }
@@ -950,6 +962,123 @@ fn a_copy_with_rows_that_were_not_asked_for_is_refused_by_a_reader() {
     let row = || rows_of(&["Row 0, , , found"]);
     let own = || rows_of(&[OLD]);
     reader_refuses("false-unasked", &Giving::Offer(index.offer()), [row(), own(), row()]);
+}
+
+// --- the ledger ---
+
+/// Somebody who writes into a ledger, each time a log of its own.
+struct Author {
+    pen: Pen,
+    namer: Namer,
+}
+
+impl Author {
+    fn of(held: &Held) -> Self {
+        Self::signing(held, &held.me.as_ref().expect("a member").0)
+    }
+
+    fn signing(held: &Held, identity: &Identity) -> Self {
+        let namer = Namer::new(held.keys.network.as_ref().expect("a member's"));
+        Self { pen: Pen::begin(identity, rand::random::<u64>().into()), namer }
+    }
+
+    fn block(&mut self, lines: &[&str]) -> Verified {
+        let entry = |line: &&str| {
+            let (state, row) = (State::default(), Row::new(&line.split(", ").collect::<Vec<_>>()));
+            let made = import(&state, &self.namer, Section::People, &row).expect("right");
+            Entry::Change(made.expect("new"))
+        };
+        let entries = lines.iter().map(entry).collect();
+        self.pen.sign(entries, 1_000_000, 0).expect("room")
+    }
+}
+
+fn head_of(block: &Verified) -> Head {
+    block.signed().head()
+}
+
+fn heads_of(blocks: &[&Verified]) -> Meeting<'static> {
+    let heads: Heads = blocks.iter().map(|block| head_of(block)).collect();
+    Meeting::Heads(Having { heads, ..Having::default() })
+}
+
+fn given(blocks: &[&Verified]) -> Meeting<'static> {
+    pieces_of(&blocks.iter().map(|block| block.bytes().to_vec()).collect::<Vec<_>>())
+}
+
+fn pieces_of(blocks: &[Vec<u8>]) -> Meeting<'static> {
+    Meeting::Blocks(Squeezer::new().squeeze(&bundle(blocks).0, Effort::Stored).into())
+}
+
+#[test]
+fn a_peer_cannot_write_in_anothers_name_nor_change_a_block_nor_bring_an_author_nobody_knows() {
+    let mut siege = siege_with_secrets("forger");
+    siege.suffer("forger", Holds::Peer(2));
+    let people = siege.network.people(1);
+    assert_eq!(people.len(), 2, "{people:?}");
+    assert!(people.iter().any(|row| row.starts_with("True, ")), "{people:?}");
+    siege.node().wait_for_any("New here: 1 change.");
+    let answers = siege.node.as_mut().expect("runs").ask(&["15", "1"]);
+    let told = answers.join("\n");
+    assert!(told.contains("peer 2 (Mandalay General Hospital) signed two different"), "{told}");
+    siege.end();
+}
+
+/// Brings what is not right, each time in a session of its own, and at last proves itself a liar.
+fn forger(held: &Held) {
+    let own = &held.me.as_ref().expect("a member").0;
+    let refused = |name: &str, heads: Meeting<'_>, messages: &[Meeting<'_>]| {
+        let mut raw = held.enter(Purpose::Sync);
+        raw.frame(&heads.encode()).expect("sent");
+        assert!(matches!(Meeting::decode(&raw.expect()), Ok(Meeting::Heads(_))), "{name}");
+        for message in messages {
+            let _ = raw.frame(&message.encode());
+        }
+        assert_eq!(raw.until_ended(), NOTHING, "{name} was answered");
+    };
+    let mut author = Author::signing(held, own);
+    let (one, two) = (author.block(&["Gap, , , missing, 1"]), author.block(&["Gap, , , found, 1"]));
+    refused("a block without the one before it", heads_of(&[&two]), &[given(&[&two])]);
+    refused("blocks in the wrong order", heads_of(&[&two]), &[given(&[&two, &one])]);
+    let stranger = Author::signing(held, &Identity::random(&mut rand::rng()))
+        .block(&["Stranger, , , missing, 2"]);
+    refused("an author whom nobody knows", heads_of(&[&stranger]), &[given(&[&stranger])]);
+    let mut forged = Author::of(held).block(&["Forged, , , missing, 3"]).bytes().to_vec();
+    let victim = identity(&held.folder, 3).public().identity;
+    forged[1..33].copy_from_slice(victim.as_bytes());
+    let nothing = || heads_of(&[]);
+    refused("a block in another's name", nothing(), &[pieces_of(&[forged])]);
+    let right = Author::of(held).block(&["Changed, , , missing, 4"]);
+    let bytes = right.bytes();
+    for at in [0, 40, 44, 80, 90, 100, 120, 160, bytes.len() - 3] {
+        let mut changed = bytes.to_vec();
+        changed[at] ^= 1;
+        refused("a changed block", nothing(), &[pieces_of(&[changed])]);
+    }
+    refused("half a block", nothing(), &[pieces_of(&[bytes[..bytes.len() / 2].to_vec()])]);
+    let found = Meeting::Found(Some(Box::new(right.signed().clone())));
+    refused("an answer that nobody asked for", nothing(), &[found]);
+    let (me, many) = (own.public().identity, 5000_u64);
+    let name = |log: u64| LogName { author: me, log: log.into() };
+    let heads = (0..many).map(|log| Head { name: name(log), length: 1, hash: [7; 32].into() });
+    let heads = Meeting::Heads(Having { heads: heads.collect(), ..Having::default() });
+    let mut raw = held.enter(Purpose::Sync);
+    let _ = raw.frame(&heads.encode());
+    assert_eq!(raw.until_ended(), NOTHING, "heads of too many logs");
+    deliver(held, "True, , , missing, 5");
+    // Two histories: what it wrote before them still counts.
+    let log = rand::random::<u64>().into();
+    let both = ["One, , , missing, 6", "Other, , , missing, 7"].map(|line| {
+        let namer = Namer::new(held.keys.network.as_ref().expect("a member's"));
+        Author { pen: Pen::begin(own, log), namer }.block(&[line])
+    });
+    let proof = ForkProof::new(both[0].signed().clone(), both[1].signed().clone()).expect("a fork");
+    let mut raw = held.enter(Purpose::Sync);
+    raw.frame(&nothing().encode()).expect("sent");
+    raw.expect();
+    raw.frame(&Meeting::Proof(Box::new(proof)).encode()).expect("sent");
+    raw.frame(&Meeting::Given { spare: Vec::new() }.encode()).expect("sent");
+    assert!(matches!(Meeting::decode(&raw.expect()), Ok(Meeting::Stored(_))));
 }
 
 // --- a seized tier-1 device ---
@@ -997,26 +1126,7 @@ fn a_peer_gets_no_more_sessions_messages_alarms_and_rows_than_it_may() {
 }
 
 fn over_limits(held: &Held) {
-    // Rows that were never offered, more than may be offered, and wants out of order.
-    let nothing = Giving::Offer(Index::default().offer());
-    let mut raw = held.enter(Purpose::Sync);
-    raw.frame(&nothing.encode()).expect("sent");
-    raw.expect();
-    let _ = raw.frame(&rows_of(&["Nobody, , , missing, 9"]).encode());
-    assert_eq!(raw.until_ended(), NOTHING, "rows that were not offered are stored");
-    let digests = vec![[7; 16]];
-    let offers = [(u32::MAX, 9), (9, u64::MAX)].map(|(rows, bytes)| Offer {
-        bits: 0,
-        rows,
-        bytes,
-        digests: digests.clone(),
-    });
-    let buckets = Offer { bits: 15, rows: 9, bytes: 9, digests: vec![[7; 16]; 1 << 15] };
-    for offer in offers.into_iter().chain([buckets]) {
-        let mut raw = held.enter(Purpose::Sync);
-        let _ = raw.frame(&Giving::Offer(offer).encode());
-        assert_eq!(raw.until_ended(), NOTHING, "too great an offer");
-    }
+    // Wants out of order.
     let reader = Held::of(&held.folder, Holds::Reader);
     for buckets in [vec![], vec![want(0), want(0)], vec![want(1)], vec![want(1), want(0)]] {
         let mut raw = reader.enter(Purpose::Refresh);

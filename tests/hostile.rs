@@ -451,8 +451,8 @@ fn no_row_controls_the_terminal() {
     network.put(1, &evil_file("Own", 1));
     let mut siege = Siege::of(network);
     siege.bad.deliver(&evil_file("Row", 2));
-    siege.node.wait_for("sent its database");
-    siege.node.type_lines(&["1", "2", "Row", "4", "Row", "", "4", "Row5", "", "", "", ""]);
+    siege.node.wait_for("sent what it has");
+    siege.node.type_lines(&["1", "2", "Row", "4", "Row", "", "4", "Row5", "", "", "", "found"]);
     siege.node.wait_for("Saved.");
     assert_harmless(&siege.node);
     assert_eq!(siege.node.count("Row9"), siege.node.count("Row8"), "a row made a line of its own");

@@ -93,7 +93,7 @@ fn rows_received_just_before_the_end_are_in_the_file() {
         let network = Network::classic("end-received", 2);
         let (node, two) = (network.tier1(1), Original::new(&network, 2));
         two.deliver(&format!("{HEAD}Ana, tall, 4/4/23, missing, 7\n"));
-        node.wait_for("sent its database");
+        node.wait_for("sent what it has");
         end(node, way, "rows have just come");
         assert_eq!(people_in_whole_file(&network), ["Ana, tall, 4/4/23, missing, 7"]);
     }

@@ -1,6 +1,7 @@
-//! Deadlines on the monotonic clock. Wall clocks are never asked: a Pi has none that can be trusted.
+//! Deadlines on the monotonic clock. What the wall clock says is never more than a hint: a Pi has none that can be
+//! trusted.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A moment after which something is given up.
 ///
@@ -28,6 +29,11 @@ impl Deadline {
     pub fn slice(self, slice: Duration) -> Option<Duration> {
         self.left().map(|left| left.min(slice))
     }
+}
+
+/// What the wall clock says, in seconds since 1970: for people to read, never to decide by.
+pub fn wall() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

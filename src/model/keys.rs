@@ -79,9 +79,6 @@ pub struct PublicKeys {
     pub knock: KnockKey,
 }
 
-/// Digits of a fingerprint: 24 of them are 79 bits, out of reach for somebody who makes up keys until one fits.
-const FINGERPRINT_GROUPS: usize = 6;
-
 impl PublicKeys {
     /// Both keys in six groups of four digits, for two people to compare by voice, in any language.
     pub fn fingerprint(&self) -> String {
@@ -89,13 +86,7 @@ impl PublicKeys {
         context.update(b"reunite fingerprint 1");
         context.update(&self.identity.0);
         context.update(&self.knock.0);
-        let hash = context.finish();
-        // Four bytes a group: the remainder by 10,000 is even enough for the eye, and for 13 bits of it.
-        let group = |bytes: &[u8]| {
-            bytes.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte)) % 10_000
-        };
-        let groups = hash.as_ref().chunks_exact(4).take(FINGERPRINT_GROUPS);
-        groups.map(|bytes| format!("{:04}", group(bytes))).collect::<Vec<_>>().join(" ")
+        hex::spoken(context.finish().as_ref())
     }
 }
 

@@ -116,6 +116,16 @@ pub const MAX_LEDGER_SEGMENT: u64 = u32::MAX as u64;
 pub const LEDGER_GROUP: usize = 4 * 1024 * 1024;
 /// Most bytes of entries that wait to be committed.
 pub const LEDGER_QUEUE: usize = 4 * LEDGER_GROUP;
+/// Most bytes of entries that may be in memory and not on the disk: what people write in weeks while it fails.
+pub const JOURNAL_WAITING: usize = 4 * LEDGER_GROUP;
+/// Records that are shown under one hold of the database lock: a millisecond of a Pi's work.
+pub const SHOWN_BATCH: usize = 512;
+/// How often a node signs what it has seen of others, at most.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// Most blocks that are read from the disk at once: single changes of a day.
+pub const READ_BLOCKS: usize = 4096;
+/// Bytes of blocks of one log that are checked together at start, by one signature.
+pub const LOAD_RUN: usize = 2 * 1024 * 1024;
 /// Largest damaged range of the ledger that is copied, bytes: a torn commit with room. Larger ones stay only
 /// where they are.
 pub const MAX_KEPT_ASIDE: u64 = 8 * 1024 * 1024;
@@ -365,8 +375,13 @@ pub const MAX_ENTRIES: usize = 1024;
 pub const MAX_BLOCK: usize = 512 * 1024;
 /// Most logs that a node keeps: all peers, each restored a few times. Their heads are a third of a frame.
 pub const MAX_LOGS: usize = 4096;
+/// Logs of its own that a node begins to be safe when nobody has confirmed where the last one ended. Beyond that it
+/// goes on in the last one.
+pub const MAX_OWN_LOGS: usize = 200;
 /// Most blocks of one log: at one a second for years.
 pub const MAX_LOG_LENGTH: u32 = 100_000_000;
+/// Most forks that are looked for in one meeting.
+pub const MAX_CLASHES: usize = 16;
 /// Most bytes of values that a ledger holds in memory: places are counted in 32 bits.
 pub const MAX_VALUES_BYTES: usize = 1024 * 1024 * 1024;
 /// Values share pieces of memory of this size, bytes: no large piece is ever copied to grow.

@@ -3,12 +3,12 @@
 //! ```text
 //! every session    client: Bind                     server: Welcome
 //! talk             client: Say / Alarm ... Bye      server: Heard / TooMuch, one for each
-//! sync                     giver: Offer             taker:  Want ... (the last marked)
-//!   (client gives)         giver: Rows ... End      taker:  Stored
-//! refresh          client: Fetch, then as in sync; the server gives
+//! sync             see `meeting`
+//! refresh          client: Fetch                    server: Offer
+//!                  client: Want ... (the last marked)       Rows ... End
 //! ```
 //!
-//! Either side of a sync may say `Refused` instead, and that ends it. A body is a kind and its fields. No two
+//! Either side of a refresh may say `Refused` instead, and that ends it. A body is a kind and its fields. No two
 //! messages share a kind, so that one with no place in its session is refused.
 
 use crate::base::error::{Error, Result};
@@ -37,7 +37,6 @@ const OFFER: u8 = 33;
 const WANT: u8 = 34;
 const ROWS: u8 = 35;
 const END: u8 = 36;
-const STORED: u8 = 37;
 const REFUSED: u8 = 38;
 
 /// Ties a session to the knock that it follows. Secret: compared in constant time, wiped when dropped.
@@ -236,7 +235,7 @@ impl Fetching {
     }
 }
 
-/// What the side sends that has the rows: the client of a sync, the server of a refresh.
+/// What the side of a refresh sends that has the rows: the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Giving<'a> {
     /// What it has.
@@ -281,13 +280,11 @@ impl<'a> Giving<'a> {
     }
 }
 
-/// What the side sends that gets the rows: the server of a sync, the client of a refresh.
+/// What the side of a refresh sends that gets the rows: the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taking {
     /// What it wants of the offer, or a part of that.
     Want(Want),
-    /// All rows are safe on its disk.
-    Stored(Stored),
     /// It does not go on.
     Refused(Declined),
 }
@@ -301,12 +298,6 @@ impl Taking {
                 want.encode(&mut out);
                 out.done()
             }
-            Self::Stored(stored) => {
-                let mut out = Encoder::of_kind(STORED);
-                out.u32(stored.new).u32(stored.known).u32(stored.replaced);
-                out.u32(stored.strange).u32(stored.full);
-                out.done()
-            }
             Self::Refused(why) => vec![REFUSED, why.code()],
         }
     }
@@ -316,34 +307,9 @@ impl Taking {
         let mut from = Decoder::new(body);
         match from.u8()? {
             WANT => Want::decode(from).map(Self::Want),
-            STORED => Stored::decode(from).map(Self::Stored),
             REFUSED => Declined::decode(from).map(Self::Refused),
             other => Err(out_of_place(other)),
         }
-    }
-}
-
-/// What became of the rows that travelled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
-    /// Rows that are new there.
-    pub new: u32,
-    /// Rows that were there already.
-    pub known: u32,
-    /// Rows that were replaced there before and stay so.
-    pub replaced: u32,
-    /// Rows that are not as this program writes them.
-    pub strange: u32,
-    /// Rows for which there was no room.
-    pub full: u32,
-}
-
-impl Stored {
-    fn decode(mut from: Decoder) -> Result<Self> {
-        let (new, known, replaced) = (from.u32()?, from.u32()?, from.u32()?);
-        let (strange, full) = (from.u32()?, from.u32()?);
-        from.finish()?;
-        Ok(Self { new, known, replaced, strange, full })
     }
 }
 
@@ -361,7 +327,8 @@ pub enum Declined {
 }
 
 impl Declined {
-    fn code(self) -> u8 {
+    /// The number that stands for it.
+    pub fn code(self) -> u8 {
         match self {
             Self::Busy => 1,
             Self::Full => 2,
@@ -370,7 +337,8 @@ impl Declined {
         }
     }
 
-    fn decode(mut from: Decoder) -> Result<Self> {
+    /// Reads the number: the whole rest of a message.
+    pub fn decode(mut from: Decoder) -> Result<Self> {
         let code = from.u8()?;
         from.finish()?;
         [Self::Busy, Self::Full, Self::Disk, Self::Stopping]
@@ -388,7 +356,8 @@ fn bare<M>(body: &[u8], message: impl FnOnce(u8) -> Option<M>) -> Result<M> {
     from.finish().map(|()| message)
 }
 
-fn out_of_place(kind: u8) -> Error {
+/// That a message of this kind was not expected.
+pub fn out_of_place(kind: u8) -> Error {
     Error::peer(format!("sent a message of kind {kind}, which has no place here"))
 }
 
@@ -422,7 +391,6 @@ mod tests {
             ["a, , , ,"].map(|line| RowHash::of(Section::People, line)).into_iter().collect();
         let wanted = Wanted { bucket: 3, shown: shown.expect("hashes") };
         let offer = Offer { bits: 1, rows: 2, bytes: 30, digests: vec![[5; 16]; 2] };
-        let stored = Stored { new: 1, known: 2, replaced: 3, strange: 4, full: 5 };
         vec![
             (0, Opening::Bind(Bind::new([1; 16], [2; 32])).encode()),
             (1, Opened::Welcome.encode()),
@@ -437,7 +405,6 @@ mod tests {
             (5, Giving::End.encode()),
             (5, Giving::Refused(Declined::Busy).encode()),
             (6, Taking::Want(Want { last: true, buckets: vec![wanted] }).encode()),
-            (6, Taking::Stored(stored).encode()),
             (6, Taking::Refused(Declined::Stopping).encode()),
         ]
     }

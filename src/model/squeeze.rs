@@ -1,4 +1,4 @@
-//! Pieces of rows made smaller for slow links, and the decision when that is worth the time.
+//! Pieces of rows or blocks made smaller for slow links, and the decision when that is worth the time.
 //!
 //! ```text
 //! squeezed = how u8 (0 stored, 1 deflated, RFC 1951)  length u32  bytes      length once it is unsqueezed
@@ -6,7 +6,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::Decoder;
-use crate::model::limits::{MAX_ROWS_PIECE, ONE_ROOM, PROBE_PIECES, SQUEEZE_LEVEL, SQUEEZING};
+use crate::model::limits::{ONE_ROOM, PROBE_PIECES, SQUEEZE_LEVEL, SQUEEZING};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Squeezer {
         Self::default()
     }
 
-    /// This piece as it travels; it has at most `MAX_ROWS_PIECE` bytes. What does not become smaller is stored.
+    /// This piece as it travels. What does not become smaller is stored.
     pub fn squeeze(&mut self, piece: &[u8], effort: Effort) -> Vec<u8> {
         let (head, bytes) = self.parts(piece, effort);
         [&head[..], &bytes].concat()
@@ -47,7 +47,6 @@ impl Squeezer {
         piece: &'a [u8],
         effort: Effort,
     ) -> ([u8; HEAD_BYTES], Cow<'a, [u8]>) {
-        debug_assert!(piece.len() <= MAX_ROWS_PIECE, "a piece of {} bytes", piece.len());
         let deflated = match effort {
             Effort::Squeezed => self.deflated(piece),
             Effort::Stored => None,
@@ -75,13 +74,13 @@ fn head(how: u8, piece: &[u8]) -> [u8; HEAD_BYTES] {
     [how, a, b, c, d]
 }
 
-/// The piece that was squeezed to these bytes. Its length is announced, and checked before anything is made;
+/// The piece of at most `most` bytes that was squeezed to these bytes. Its length is announced, and checked before anything is made;
 /// a piece that comes out longer or shorter is refused, so that few bytes cannot become many.
-pub fn unsqueeze(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+pub fn unsqueeze(bytes: &[u8], most: usize) -> Result<Cow<'_, [u8]>> {
     let mut from = Decoder::new(bytes);
     let (how, length) = (from.u8()?, from.u32()?);
     let length = usize::try_from(length).unwrap_or(usize::MAX);
-    if !(1..=MAX_ROWS_PIECE).contains(&length) {
+    if !(1..=most).contains(&length) {
         return Err(Error::peer(format!("announced a piece of {length} bytes")));
     }
     match how {
@@ -155,7 +154,12 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::limits::MAX_ROWS_PIECE;
     use proptest::prelude::*;
+
+    fn unsqueeze(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+        super::unsqueeze(bytes, MAX_ROWS_PIECE)
+    }
 
     fn text() -> Vec<u8> {
         (0..2000)

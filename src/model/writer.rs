@@ -14,27 +14,63 @@ pub struct Snapshot {
     pub kept: Vec<Kept>,
 }
 
+/// Where the content of a database file comes from.
+pub trait Source {
+    /// Hands on the rows of a section, in their order.
+    fn rows(
+        &self,
+        section: Section,
+        take: &mut dyn FnMut(&Row) -> io::Result<()>,
+    ) -> io::Result<()>;
+    /// What was not understood, in the order of the file.
+    fn kept(&self) -> &[Kept];
+}
+
+impl Source for Snapshot {
+    fn rows(
+        &self,
+        section: Section,
+        take: &mut dyn FnMut(&Row) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let at = Section::ALL.iter().position(|one| *one == section);
+        let rows = at.and_then(|at| self.rows.get(at)).map(Vec::as_slice).unwrap_or_default();
+        rows.iter().try_for_each(take)
+    }
+
+    fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+}
+
 /// Writes the whole file. `People` is always there, the other sections when they hold something. Returns
-/// the line on which each of the kept ones begins, in the order of the snapshot.
-pub fn write_all(snapshot: &Snapshot, out: &mut (impl Write + ?Sized)) -> io::Result<Vec<u64>> {
+/// the line on which each of the kept ones begins, in the order of the source.
+pub fn write_all(source: &impl Source, out: &mut (impl Write + ?Sized)) -> io::Result<Vec<u64>> {
     let mut out = Counting { out, lines: 0 };
-    let mut kept_at = vec![0; snapshot.kept.len()];
+    let mut kept_at = vec![0; source.kept().len()];
     let mut first = true;
-    for (section, rows) in Section::ALL.into_iter().zip(&snapshot.rows) {
-        let mut kept = kept_in(snapshot, Some(section)).peekable();
-        if section != Section::People && rows.is_empty() && kept.peek().is_none() {
-            continue;
+    for section in Section::ALL {
+        let mut begun = false;
+        let mut begin = |out: &mut Counting<'_, _>| {
+            if std::mem::replace(&mut begun, true) {
+                return Ok(());
+            }
+            if !std::mem::take(&mut first) {
+                out.write_all(b"\n")?;
+            }
+            write_header(section.title(), section.columns(), out)
+        };
+        if section == Section::People || kept_in(source, Some(section)).next().is_some() {
+            begin(&mut out)?;
         }
-        if !std::mem::take(&mut first) {
-            out.write_all(b"\n")?;
-        }
-        write_header(section.title(), section.columns(), &mut out)?;
-        write_rows(rows, &mut out)?;
-        for (at, kept) in kept {
+        source.rows(section, &mut |row| {
+            begin(&mut out)?;
+            write_row(row, &mut out)
+        })?;
+        for (at, kept) in kept_in(source, Some(section)) {
             write_kept(kept, at, &mut kept_at, &mut out)?;
         }
     }
-    for (at, kept) in kept_in(snapshot, None) {
+    for (at, kept) in kept_in(source, None) {
         // A title of an unknown section is known as one by the empty line before it.
         if std::str::from_utf8(&kept.bytes).is_ok_and(is_unknown_title) {
             out.write_all(b"\n")?;
@@ -44,8 +80,8 @@ pub fn write_all(snapshot: &Snapshot, out: &mut (impl Write + ?Sized)) -> io::Re
     Ok(kept_at)
 }
 
-fn kept_in(snapshot: &Snapshot, section: Option<Section>) -> impl Iterator<Item = (usize, &Kept)> {
-    snapshot.kept.iter().enumerate().filter(move |(_, kept)| kept.section == section)
+fn kept_in(source: &impl Source, section: Option<Section>) -> impl Iterator<Item = (usize, &Kept)> {
+    source.kept().iter().enumerate().filter(move |(_, kept)| kept.section == section)
 }
 
 /// Counts the lines that pass.
@@ -84,11 +120,12 @@ fn write_header(title: &str, columns: &[&str], out: &mut (impl Write + ?Sized)) 
 }
 
 fn write_rows(rows: &[Row], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
-    for row in rows {
-        out.write_all(row.line().as_bytes())?;
-        out.write_all(b"\n")?;
-    }
-    Ok(())
+    rows.iter().try_for_each(|row| write_row(row, out))
+}
+
+fn write_row(row: &Row, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
+    out.write_all(row.line().as_bytes())?;
+    out.write_all(b"\n")
 }
 
 fn write_kept<W: Write + ?Sized>(

@@ -1,9 +1,10 @@
 //! Tells all peers at once, and goes on telling those that were away.
 //!
 //! A broadcast that a person asked for, or that follows a change of theirs, goes to everybody at once and
-//! is reported. Who missed it is tried again, later and later, and at once when a sign of life comes. Rows
-//! that came in from a peer are passed on slowly, one peer at a time: the peer has most likely sent them to
-//! all others itself, and the classic dialect can send only the whole database.
+//! is reported. Who missed it is tried again, later and later, and at once when a sign of life comes. What
+//! came in from a peer is passed on after a while: the peer has most likely sent it to all others itself. In the
+//! sealed dialect a few peers get it, who pass it on in turn; the classic one, which can send only the whole
+//! database, goes slowly from one peer to the next.
 
 use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
@@ -18,16 +19,24 @@ use crate::net::notice::{Notice, Outcome, Sent};
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
 use rand::RngExt;
+use rand::seq::IndexedRandom;
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Rows of a peer are passed on after this long, give or take half.
+/// In the classic dialect rows of a peer are passed on after this long, give or take half.
 const PASS_ON: Duration = Duration::from_secs(60);
+/// In the sealed one, where only what is missing travels, changes of a peer are passed on after this long, give or
+/// take half.
+const GOSSIP_AFTER: Duration = Duration::from_secs(4);
+/// And to so many peers, chosen at random: who passes it on in turn. (Demers et al., Epidemic Algorithms, 1987.)
+const GOSSIP_TO: usize = 3;
 /// Pause when the system gives no further thread.
 const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
+/// A sealed node meets a random peer after this long, give or take half, whatever has happened.
+const MEET: Duration = Duration::from_secs(180);
 /// After a start, everybody gets the database after this long, give or take half: what was owed before, or
 /// edited while the node was down.
 const AFTER_START: Duration = Duration::from_secs(10);
@@ -91,6 +100,7 @@ fn in_parallel<'a>(
 pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
     let mut debts = Debts::default();
     let mut asked: Vec<Work> = Vec::new();
+    let mut meet = Instant::now() + about(MEET);
     let (broadcasts, retries) =
         (Seats::new(MAX_BROADCASTS, MAX_BROADCASTS), Seats::new(MAX_RETRIES, MAX_RETRIES));
     loop {
@@ -103,6 +113,13 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Error::Stopped),
+        }
+        if context.sealed.is_some() && meet <= Instant::now() {
+            meet = Instant::now() + about(MEET);
+            let others: Vec<_> = context.book.others(context.me).collect();
+            if let Some(peer) = others.choose(&mut rand::rng()) {
+                debts.owe(peer.number, context.database.now(), Duration::ZERO);
+            }
         }
         if !asked.is_empty() {
             // All that was asked for meanwhile is done by one broadcast.
@@ -154,22 +171,39 @@ fn retry(context: &Context, peer: PeerNumber, missed: bool) {
 fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
     match order {
         Order::ToAll(work) => return Some(work),
-        Order::Current(peer, ticket) => debts.paid(peer, ticket),
+        Order::Current(peer, ticket) => {
+            debts.paid(peer, ticket);
+        }
+        Order::Met(peer, ticket) => {
+            // The person was told that it does not have it.
+            if debts.paid(peer, ticket) {
+                tell_of_one(context, peer, Outcome::InStep { new: 0 });
+            }
+        }
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
         Order::Started => {
             for peer in context.book.others(context.me) {
-                let wait = AFTER_START.mul_f64(rand::rng().random_range(0.5..1.5));
-                debts.owe(peer.number, context.database.now(), wait);
+                debts.owe(peer.number, context.database.now(), about(AFTER_START));
             }
         }
         Order::Applied(from) => {
-            for peer in context.book.others(context.me).filter(|peer| peer.number != from) {
-                let wait = PASS_ON.mul_f64(rand::rng().random_range(0.5..1.5));
-                debts.owe(peer.number, context.database.now(), wait);
+            let others = context.book.others(context.me).filter(|peer| peer.number != from);
+            let others: Vec<_> = others.collect();
+            let (to, after) = match context.sealed {
+                Some(_) => (GOSSIP_TO, GOSSIP_AFTER),
+                None => (others.len(), PASS_ON),
+            };
+            for peer in others.sample(&mut rand::rng(), to) {
+                debts.owe(peer.number, context.database.now(), about(after));
             }
         }
     }
     None
+}
+
+/// Half as long to one and a half times as long, so that nodes do not all act at the same time.
+fn about(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.5..1.5))
 }
 
 fn send_to_all(context: &Context) {
@@ -198,7 +232,7 @@ pub fn tell_of_one(context: &Context, peer: PeerNumber, outcome: Outcome) {
 }
 
 fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) {
-    let order = if *outcome == Outcome::Delivered {
+    let order = if outcome.is_certain() {
         Order::Current(peer, ticket)
     } else {
         log::info!("peer {peer} does not have the database yet: {outcome:?}");
@@ -240,11 +274,10 @@ impl Debts {
         self.0.insert(peer, Debt { state, due: now + wait, failures, failed: Some(now) });
     }
 
-    /// The peer has the database as it was at `state`.
-    fn paid(&mut self, peer: PeerNumber, state: Ticket) {
-        if self.0.get(&peer).is_some_and(|debt| debt.state <= state) {
-            self.0.remove(&peer);
-        }
+    /// The peer has the database as it was at `state`. Returns whether a delivery of it had failed before.
+    fn paid(&mut self, peer: PeerNumber, state: Ticket) -> bool {
+        let is_paid = self.0.get(&peer).is_some_and(|debt| debt.state <= state);
+        is_paid && self.0.remove(&peer).is_some_and(|debt| debt.failures > 0)
     }
 
     /// The peer to be tried next, if one is due, and whether it missed something before.
@@ -283,7 +316,7 @@ mod tests {
         }
         assert_eq!(waits[..3], [RETRY_FIRST, RETRY_FIRST * 2, RETRY_FIRST * 4]);
         assert_eq!(waits.last(), Some(&RETRY_LAST));
-        debts.paid(peer(), Ticket::default());
+        assert!(debts.paid(peer(), Ticket::default()), "it is worth a word");
         assert!(debts.0.is_empty());
     }
 

@@ -71,6 +71,8 @@ pub enum Order {
     Applied(PeerNumber),
     /// This peer has all that we had in this state.
     Current(PeerNumber, Ticket),
+    /// This peer called, and has now all that we had in this state.
+    Met(PeerNumber, Ticket),
     /// This peer missed what was sent to it.
     Missed(PeerNumber),
 }

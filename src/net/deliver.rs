@@ -1,50 +1,37 @@
-//! Sends one thing to one peer in the dialect of the network: the database, or an alarm.
+//! Sends one thing to one peer in the dialect of the network: what is new in the database, or an alarm.
 
 use crate::base::clock::Deadline;
 use crate::model::limits::{KNOCK_PATIENCE, TURN_PAUSE};
-use crate::model::records::Records;
 use crate::model::row::Row;
 use crate::net::classic::send;
 use crate::net::context::Context;
 use crate::net::notice::Outcome;
-use crate::net::sealed::Sealed;
-use crate::net::shelf::Shelf;
 use crate::net::{sync, talk};
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
-use std::sync::Arc;
 
-/// The database as it was at some moment, ready to be sent to any number of peers.
+/// The database as it was at some moment, ready to be brought to any number of peers.
 #[derive(Debug)]
 pub struct Load {
     /// Which moment.
     pub state: Ticket,
-    rows: Rows,
-}
-
-#[derive(Debug)]
-enum Rows {
-    Classic(Vec<Row>),
-    Sealed(Arc<Sealed>, Arc<Shelf>),
+    /// In a classic network the rows of people; in a sealed one what a peer lacks is found out with it.
+    people: Vec<Row>,
 }
 
 impl Load {
     /// The database as it is now.
     pub fn now(context: &Context) -> Self {
-        match &context.sealed {
-            Some(sealed) => {
-                let shelf = context.shelves.full(&context.database);
-                Self { state: shelf.state, rows: Rows::Sealed(Arc::clone(sealed), shelf) }
-            }
-            None => {
-                let state = context.database.now();
-                Self { state, rows: Rows::Classic(context.database.with(Records::people)) }
-            }
-        }
+        let state = context.database.now();
+        let people = match context.sealed {
+            Some(_) => Vec::new(),
+            None => context.database.people_with_versions(),
+        };
+        Self { state, people }
     }
 }
 
-/// Sends the database to `peer`, unless an earlier sending to it still goes on.
+/// Brings `peer` up to date, unless an earlier such work with it still goes on.
 pub fn database(context: &Context, peer: &Peer, load: &Load) -> Outcome {
     let deadline = Deadline::after(KNOCK_PATIENCE);
     let _seat = loop {
@@ -55,9 +42,9 @@ pub fn database(context: &Context, peer: &Peer, load: &Load) -> Outcome {
             None => {}
         }
     };
-    match &load.rows {
-        Rows::Classic(people) => send::database(context, peer, people),
-        Rows::Sealed(sealed, shelf) => sync::give(context, sealed, peer, shelf),
+    match &context.sealed {
+        Some(sealed) => sync::call(context, sealed, peer),
+        None => send::database(context, peer, &load.people),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Puts rows that come from a peer into the database, in batches, so that the lock is never held for long.
+//! Puts rows that come from a peer of a classic network into the database, in batches, so that the lock is never
+//! held for long.
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{MERGE_BATCH, STORE_WAIT};
-use crate::model::records::{Merged, contested};
+use crate::model::limits::{LEDGER_GROUP, MERGE_BATCH, STORE_WAIT};
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::net::context::{Context, Order};
@@ -16,17 +16,23 @@ pub struct Merger<'a> {
     peer: PeerNumber,
     batch: Vec<(Section, Row)>,
     tally: Tally,
-    ticket: Option<Ticket>,
+    ticket: Ticket,
+    /// Bytes of rows since the disk was last waited for.
+    unsaved: usize,
+    /// Why rows could not be taken, if so.
+    trouble: Option<Error>,
 }
 
 impl<'a> Merger<'a> {
     /// The merger for a session with `peer`.
     pub fn new(context: &'a Context, peer: PeerNumber) -> Self {
-        Self { context, peer, batch: Vec::new(), tally: Tally::default(), ticket: None }
+        let (tally, ticket) = (Tally::default(), Ticket::default());
+        Self { context, peer, batch: Vec::new(), tally, ticket, unsaved: 0, trouble: None }
     }
 
     /// Takes a row.
     pub fn take(&mut self, section: Section, row: Row) {
+        self.unsaved += row.line().len();
         self.batch.push((section, row));
         if self.batch.len() >= MERGE_BATCH {
             self.merge();
@@ -43,35 +49,44 @@ impl<'a> Merger<'a> {
         self.merge();
         self.tally.broken = broken;
         self.report();
-        let saved = match self.ticket {
-            Some(ticket) => {
-                self.context.database.wait_saved(ticket, STORE_WAIT, &self.context.stop)
-            }
-            None => Ok(()),
+        let saved = match self.trouble.take() {
+            Some(trouble) => Err(trouble),
+            None => self.wait_saved(),
         };
         (self.tally, saved)
     }
 
+    fn wait_saved(&self) -> Result<()> {
+        self.context.database.wait_saved(self.ticket, STORE_WAIT, &self.context.stop)
+    }
+
     fn merge(&mut self) {
         let (batch, tally) = (std::mem::take(&mut self.batch), &mut self.tally);
-        tally.rows += batch.len();
-        let ((), ticket) = self.context.database.change(|records| {
-            let before = tally.new;
-            for (section, row) in batch {
-                match records.take(section, row) {
-                    Merged::New => tally.new += 1,
-                    Merged::Known => tally.known += 1,
-                    Merged::Replaced => tally.replaced += 1,
-                    Merged::Full => tally.refused += 1,
-                }
+        match self.context.database.merge(&batch) {
+            Ok((merged, ticket)) => {
+                tally.new += merged.new;
+                tally.known += merged.known;
+                tally.strange += merged.strange;
+                tally.refused += merged.full;
+                tally.contested += merged.contested;
+                self.ticket = ticket;
             }
-            (tally.new > before, ())
-        });
-        self.ticket = Some(ticket);
+            Err(error) => {
+                tally.refused += batch.len();
+                self.trouble = Some(error);
+            }
+        }
+        // No faster than the disk, or memory would fill.
+        if self.unsaved >= LEDGER_GROUP {
+            self.unsaved = 0;
+            if let Err(error) = self.wait_saved() {
+                self.trouble = Some(error);
+            }
+        }
     }
 
     fn report(&mut self) {
-        let (context, peer, tally) = (self.context, self.peer, &mut self.tally);
+        let (context, peer, tally) = (self.context, self.peer, &self.tally);
         if tally.strange > 0 || tally.refused > 0 || tally.broken {
             if let Some(hushed) = context.monitor.trouble(peer) {
                 log::warn!("the database of peer {peer}: {tally:?}; {hushed} such before");
@@ -79,8 +94,6 @@ impl<'a> Merger<'a> {
         }
         if tally.new > 0 {
             context.order(Order::Applied(peer));
-            let people = context.database.with(|records| records.people());
-            tally.contested = contested(&people).len();
         }
         if tally.new > 0 || tally.refused > 0 {
             context.notices.tell(Notice::Received { peer, tally: *tally });

@@ -14,6 +14,7 @@ pub mod call;
 pub mod channel;
 pub mod classic;
 pub mod context;
+pub mod copies;
 pub mod deliver;
 pub mod dial;
 pub mod door;

@@ -24,6 +24,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Seen {
     heard: Option<Instant>,
+    in_step: Option<Instant>,
     trouble: Throttle,
 }
 
@@ -46,6 +47,16 @@ impl Monitor {
     /// When it gave the last one.
     pub fn last_heard(&self, peer: PeerNumber) -> Option<Instant> {
         lock(&self.0).seen.get(&peer).and_then(|seen| seen.heard)
+    }
+
+    /// Both ledgers were brought into step.
+    pub fn in_step(&self, peer: PeerNumber) {
+        lock(&self.0).seen.entry(peer).or_default().in_step = Some(Instant::now());
+    }
+
+    /// When that was last done.
+    pub fn last_in_step(&self, peer: PeerNumber) -> Option<Instant> {
+        lock(&self.0).seen.get(&peer).and_then(|seen| seen.in_step)
     }
 
     /// A session with the peer went wrong. `Some(n)`: log it, and say that `n` before it were not logged.

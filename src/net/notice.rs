@@ -2,8 +2,8 @@
 
 use crate::base::error::Error;
 use crate::model::ids::PeerNumber;
-use crate::store::database::Disk;
 use crate::store::peer_book::Peer;
+use crate::store::saver::Disk;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,17 +43,24 @@ pub enum Notice {
     Sending {
         /// To whom.
         peer: PeerNumber,
-        /// Bytes of rows that were sent.
+        /// Blocks that were sent.
         done: u64,
-        /// Bytes of rows in all.
+        /// Blocks in all.
         all: u64,
     },
     /// A long receiving goes on.
     Receiving {
         /// From whom.
         peer: PeerNumber,
-        /// Bytes of rows that have come.
+        /// Blocks that have come.
         done: u64,
+        /// Blocks in all.
+        all: u64,
+    },
+    /// A peer has more of this node's own log than this node: its memory was put back.
+    PutBack {
+        /// Who has it.
+        peer: PeerNumber,
     },
     /// Our own disk fails, or is well again.
     Disk(Disk),
@@ -70,22 +77,20 @@ pub enum Progress<'a> {
     Receiving(u64, Option<u64>),
 }
 
-/// What was in a database that a peer sent.
+/// What was new in what a peer sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Rows of people in all.
-    pub rows: usize,
-    /// Rows that are new here.
+    /// Changes that are new here.
     pub new: usize,
-    /// Rows that were here already.
+    /// Changes, or rows, that were here already.
     pub known: usize,
-    /// Rows that were replaced here before and stay so.
-    pub replaced: usize,
     /// Lines that are not understood; they stay with the peer.
     pub strange: usize,
-    /// Rows for which there was no room.
+    /// Changes for which there was no room.
     pub refused: usize,
-    /// People of whom there are several versions now.
+    /// Changes that wait until people have looked into a fork.
+    pub waiting: usize,
+    /// Records of which there are several versions now, among those that came.
     pub contested: usize,
     /// Whether the transfer broke off.
     pub broken: bool,
@@ -112,6 +117,11 @@ pub enum Sent {
 pub enum Outcome {
     /// The peer took all of it and closed.
     Delivered,
+    /// The peer has all that is here, and this node all that the peer has.
+    InStep {
+        /// How many changes were new to the peer.
+        new: u32,
+    },
     /// It was sent; the peer did not say that it took all of it.
     Unconfirmed,
     /// An earlier sending to the peer still goes on; it gets this one afterwards.
@@ -129,7 +139,12 @@ pub enum Outcome {
 impl Outcome {
     /// Whether the peer has it, as far as can be known.
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Delivered | Self::Unconfirmed)
+        matches!(self, Self::Unconfirmed) || self.is_certain()
+    }
+
+    /// Whether the peer has said that it has it.
+    pub fn is_certain(&self) -> bool {
+        matches!(self, Self::Delivered | Self::InStep { .. })
     }
 }
 

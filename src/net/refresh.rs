@@ -8,7 +8,7 @@ use crate::model::datagram::Datagrams;
 use crate::model::identity::Identity;
 use crate::model::keys::{NetworkKeys, SecretKey};
 use crate::model::limits::{
-    COMPARE_PATIENCE, MAX_PEOPLE, REFRESH_TRIES, SLOWEST_FILE, TOKEN_DIGITS,
+    COMPARE_PATIENCE, MAX_PEOPLE, MAX_ROWS_PIECE, REFRESH_TRIES, SLOWEST_FILE, TOKEN_DIGITS,
 };
 use crate::model::message::{Fetching, Giving, Taking};
 use crate::model::noise::{Asked, Purpose};
@@ -20,10 +20,10 @@ use crate::model::section::Section;
 use crate::model::squeeze::unsqueeze;
 use crate::net::channel::Channel;
 use crate::net::classic;
+use crate::net::copies::{Meter, refused};
 use crate::net::notice::Progress;
 use crate::net::phone::Phone;
 use crate::net::sealed::lacking;
-use crate::net::sync::{Meter, refused};
 use crate::net::tls::Credentials;
 use crate::store::peer_book::{Peer, PeerBook};
 use rand::seq::SliceRandom;
@@ -173,7 +173,8 @@ fn receive(
                     Ok(()) => came.push(row),
                     Err(error) => wrong = Some(error),
                 };
-                let found = unpack(&unsqueeze(&squeezed)?, View::Public, &mut keep)?;
+                let found =
+                    unpack(&unsqueeze(&squeezed, MAX_ROWS_PIECE)?, View::Public, &mut keep)?;
                 if let Some(error) = wrong {
                     return Err(error);
                 }

@@ -1,16 +1,16 @@
-//! A session of a visitor that came in: its messages are shown, its database is merged, or it gets its copy.
+//! A session of a visitor that came in: its messages are shown, both ledgers come into step, or it gets its copy.
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::gate::Visitor;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{DOOR_OPEN, MAX_MESSAGES, SLOWEST_COPY, TEXT_SILENCE};
+use crate::model::limits::{DOOR_OPEN, MAX_MESSAGES, TEXT_SILENCE};
 use crate::model::message::{Fetching, Listening, Talking};
 use crate::model::noise::Purpose;
 use crate::net::channel::Channel;
 use crate::net::context::Context;
 use crate::net::notice::Notice;
-use crate::net::sync::{self, Meter};
+use crate::net::{copies, sync};
 
 /// Runs the session until the visitor ends it, breaks a limit, or the node stops.
 pub fn run(
@@ -21,7 +21,7 @@ pub fn run(
 ) -> Result<()> {
     match (visitor, purpose) {
         (Visitor::Member(peer), Purpose::Talk) => hear(context, peer, channel),
-        (Visitor::Member(peer), Purpose::Sync) => sync::take(context, peer, channel),
+        (Visitor::Member(peer), Purpose::Sync) => sync::answer(context, peer, channel),
         (Visitor::Reader, Purpose::Refresh) => give_copy(context, channel),
         // The gate lets in nobody with another purpose.
         _ => Err(Error::peer("it asks for what is not for it")),
@@ -32,7 +32,7 @@ pub fn run(
 fn give_copy(context: &Context, channel: &mut Channel) -> Result<()> {
     let Fetching::Fetch = Fetching::decode(&channel.expect(Deadline::after(DOOR_OPEN))?)?;
     let shelf = context.shelves.public(&context.database);
-    sync::serve(channel, &shelf, SLOWEST_COPY, &mut Meter::silent())?;
+    copies::serve(channel, &shelf)?;
     channel.finish()
 }
 

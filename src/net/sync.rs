@@ -1,205 +1,382 @@
-//! Brings a peer up to date, or is brought up to date by it. What both have does not travel; a transfer that
-//! broke off goes on where it stopped, since what came is merged as it comes.
+//! Brings the ledgers of two nodes into step: each gives what the other's heads say it lacks. What came is applied
+//! as it comes, so a meeting that broke off goes on where it stopped.
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::ids::PeerNumber;
+use crate::model::ledger::block::{Received, SignedHeader};
+use crate::model::ledger::heads::{Heads, Range};
+use crate::model::ledger::names::LogName;
+use crate::model::ledger::replica::{Confirmed, Taken};
 use crate::model::limits::{
-    COMPARE_PATIENCE, PROGRESS_EVERY, ROWS_PIECE, SLOWEST_FILE, STORED_PATIENCE,
+    COMPARE_PATIENCE, LEDGER_GROUP, MAX_CLASHES, ROWS_PIECE, SLOWEST_FILE, STORE_WAIT,
+    STORED_PATIENCE,
 };
-use crate::model::message::{Declined, Giving, Stored, Taking};
+use crate::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, Stored, bundle, fork_id, unbundle};
+use crate::model::message::Declined;
 use crate::model::noise::Purpose;
-use crate::model::offer::Offer;
-use crate::model::parcel::{View, pieces, unpack};
-use crate::model::reconcile::{Ceiling, Giver};
 use crate::model::squeeze::{Pace, Squeezer, unsqueeze};
 use crate::net::channel::Channel;
-use crate::net::context::Context;
+use crate::net::context::{Context, Order};
+use crate::net::copies::{Meter, refused};
 use crate::net::dial::dial;
-use crate::net::merger::Merger;
 use crate::net::notice::{Notice, Outcome, Tally};
 use crate::net::sealed::Sealed;
-use crate::net::shelf::Shelf;
+use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Brings `peer` up to what is on the shelf.
-pub fn give(context: &Context, sealed: &Sealed, peer: &Peer, shelf: &Shelf) -> Outcome {
-    let done = dial(context, sealed, peer, Purpose::Sync).and_then(|mut channel| {
-        let mut progress = Meter::new(|done, all| {
-            context.notices.tell(Notice::Sending { peer: peer.number, done, all });
-        });
-        serve(&mut channel, shelf, SLOWEST_FILE, &mut progress)?;
-        let answer = channel.expect(Deadline::after(STORED_PATIENCE))?;
-        match Taking::decode(&answer)? {
-            Taking::Stored(stored) => {
-                log::info!("peer {}: {stored:?}", peer.number);
-                channel.finish()
-            }
-            Taking::Refused(why) => Err(refused(why)),
-            Taking::Want(_) => Err(Error::peer("it asks when it should be done")),
-        }
-    });
-    done.map_or_else(Outcome::from, |()| Outcome::Delivered)
+/// Calls `peer` and brings both ledgers into step.
+pub fn call(context: &Context, sealed: &Sealed, peer: &Peer) -> Outcome {
+    let done = dial(context, sealed, peer, Purpose::Sync)
+        .and_then(|mut channel| meet(context, peer.number, &mut channel));
+    done.map_or_else(Outcome::from, |stored| Outcome::InStep { new: stored.new })
 }
 
-/// Offers what is on the shelf and sends what is wanted of it, to a side that reads at least `slowest` bytes a
-/// second.
-pub fn serve(
-    channel: &mut Channel,
-    shelf: &Shelf,
-    slowest: u64,
-    progress: &mut Meter<'_>,
-) -> Result<()> {
-    let asked_at = Instant::now();
-    channel.send(&Giving::Offer(shelf.offer.clone()).encode())?;
-    let mut asked = Giver::new(&shelf.index, &shelf.offer);
-    // The other side compares before it says the first word.
-    let mut body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), slowest)?;
-    let pace = Pace::new(asked_at.elapsed());
-    let flow = channel.flow(slowest);
-    let places = loop {
-        match Taking::decode(&body)? {
-            Taking::Want(want) => {
-                if let Some(places) = asked.take(&want)? {
-                    break places;
+/// Brings both ledgers into step over a line to a peer that answers.
+pub fn meet(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<Stored> {
+    let mut visit = Visit::new(context, peer, channel);
+    let done = visit.call();
+    visit.report(done.is_err());
+    if let Ok(stored) = &done {
+        log::info!("peer {peer}: {stored:?}");
+    }
+    done
+}
+
+/// Answers a peer that called to bring both ledgers into step.
+pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+    let mut visit = Visit::new(context, peer, channel);
+    let state = context.database.now();
+    let done = visit.answer();
+    visit.report(done.is_err());
+    if done.is_ok() {
+        context.order(Order::Met(peer, state));
+    }
+    done
+}
+
+/// One meeting with a peer.
+struct Visit<'a> {
+    context: &'a Context,
+    peer: PeerNumber,
+    channel: &'a mut Channel,
+    /// How long the other side took to answer: how far away it is.
+    round_trip: Instant,
+    taken: Taken,
+    /// Bytes of blocks that were taken since the disk was last waited for.
+    unsaved: usize,
+    ticket: Ticket,
+}
+
+impl<'a> Visit<'a> {
+    fn new(context: &'a Context, peer: PeerNumber, channel: &'a mut Channel) -> Self {
+        let (taken, round_trip) = (Taken::default(), Instant::now());
+        let ticket = Ticket::default();
+        Self { context, peer, channel, round_trip, taken, unsaved: 0, ticket }
+    }
+
+    fn call(&mut self) -> Result<Stored> {
+        let mine = self.having(None);
+        self.send(&Meeting::Heads(mine))?;
+        let theirs = self.first_heads()?;
+        let pace = Pace::new(self.round_trip.elapsed());
+        self.look_at(&theirs.heads);
+        self.find_forks(&theirs)?;
+        let spare = self.unknown(&theirs.heads);
+        let ranges = self.lacked_by(&theirs);
+        self.give(&theirs, &ranges, spare, pace)?;
+        let stored = match Meeting::decode(&self.channel.expect(Deadline::after(STORED_PATIENCE))?)?
+        {
+            Meeting::Stored(stored) => stored,
+            Meeting::Refused(why) => return Err(refused(why)),
+            _ => return Err(unexpected()),
+        };
+        self.take(&theirs.heads)?;
+        self.say_stored()?;
+        self.channel.finish()?;
+        Ok(stored)
+    }
+
+    fn answer(&mut self) -> Result<()> {
+        let theirs = self.first_heads()?;
+        self.look_at(&theirs.heads);
+        let mine = self.having(Some(&theirs.heads));
+        self.round_trip = Instant::now();
+        self.send(&Meeting::Heads(mine))?;
+        // Before anything comes: what they give is not given back.
+        let mut ranges = self.lacked_by(&theirs);
+        let spare = self.take(&theirs.heads)?;
+        let pace = Pace::new(self.round_trip.elapsed());
+        self.say_stored()?;
+        ranges.retain(|range| !spare.contains(&range.name));
+        self.give(&theirs, &ranges, Vec::new(), pace)?;
+        match Meeting::decode(&self.channel.expect(Deadline::after(STORED_PATIENCE))?)? {
+            Meeting::Stored(_) => self.channel.finish(),
+            Meeting::Refused(why) => Err(refused(why)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn send(&mut self, message: &Meeting<'_>) -> Result<()> {
+        self.channel.send(&message.encode())
+    }
+
+    // --- what both have ---
+
+    fn first_heads(&mut self) -> Result<Having> {
+        let body = self.channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
+        match Meeting::decode(&body)? {
+            Meeting::Heads(theirs) => Ok(theirs),
+            Meeting::Refused(why) => Err(refused(why)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// What this node has; `theirs` are known to who answers.
+    fn having(&self, theirs: Option<&Heads>) -> Having {
+        let heads = self.context.database.heads();
+        let (forks, clashes) = self.context.database.with(|replica| {
+            let forks = replica.chains().forks().map(fork_id).collect();
+            let clashes = theirs.map(|theirs| replica.clashes(theirs)).unwrap_or_default();
+            (forks, clashes.iter().map(|head| head.name).collect())
+        });
+        let spare = theirs.map(|theirs| self.unknown(theirs)).unwrap_or_default();
+        Having { heads, forks, clashes, spare }
+    }
+
+    /// Logs of authors whom nobody here knows.
+    fn unknown(&self, theirs: &Heads) -> Vec<LogName> {
+        let names = theirs.iter().map(|head| head.name);
+        names.filter(|name| !self.context.book.knows(&name.author)).collect()
+    }
+
+    /// Looks what a peer's heads say of this node's own log.
+    fn look_at(&self, theirs: &Heads) {
+        match self.context.database.confirm(theirs) {
+            Confirmed::Well => {}
+            Confirmed::Behind => log::info!("peer {} has more of this node's log", self.peer),
+            Confirmed::PutBack => self.context.notices.tell(Notice::PutBack { peer: self.peer }),
+        }
+    }
+
+    // --- forks ---
+
+    /// Where a log here and there are not the same, finds the first block that differs: with both, its author is
+    /// proved to have forked.
+    fn find_forks(&mut self, theirs: &Having) -> Result<()> {
+        let known = |name: &LogName| self.context.book.knows(&name.author);
+        let mut names: BTreeSet<_> = theirs.clashes.iter().copied().filter(known).collect();
+        names.extend(self.context.database.with(|replica| {
+            replica.clashes(&theirs.heads).iter().map(|head| head.name).collect::<Vec<_>>()
+        }));
+        for name in names.into_iter().take(MAX_CLASHES) {
+            let here = self.context.database.with(|replica| replica.chains().length(&name));
+            let there = theirs.heads.head(&name).map_or(0, |head| head.length);
+            // All before `same` is the same, and what stands at `differs` is not.
+            let (mut same, mut differs) = (0, here.min(there).saturating_sub(1));
+            let mut found = None;
+            while same <= differs {
+                let middle = same + (differs - same) / 2;
+                let theirs = self.find(name, middle)?;
+                let own =
+                    self.context.database.with(|replica| replica.chains().hash(&name, middle));
+                match (own, theirs) {
+                    (Some(own), Some(theirs)) if own == theirs.hash() => same = middle + 1,
+                    (Some(_), Some(theirs)) => {
+                        found = Some(theirs);
+                        let Some(before) = middle.checked_sub(1) else { break };
+                        differs = before;
+                    }
+                    _ => {
+                        return Err(Error::peer("does not have the blocks that its heads tell of"));
+                    }
                 }
             }
-            Taking::Refused(why) => return Err(refused(why)),
-            Taking::Stored(_) => return Err(Error::peer("it stored what was not sent")),
-        }
-        body = channel.receive_of(&flow)?;
-    };
-    send_rows(channel, shelf, &places, (slowest, pace), progress)?;
-    channel.send(&Giving::End.encode())
-}
-
-fn send_rows(
-    channel: &mut Channel,
-    shelf: &Shelf,
-    places: &[u32],
-    (slowest, mut pace): (u64, Pace),
-    progress: &mut Meter<'_>,
-) -> Result<()> {
-    let rows = places.iter().filter_map(|place| shelf.rows.get(*place as usize));
-    let all: u64 = rows.clone().map(|(_, row)| row.line().len() as u64).sum();
-    let rows = rows.map(|(section, row)| (*section, row.line()));
-    let (mut squeezer, mut done) = (Squeezer::new(), 0);
-    let flow = channel.flow(slowest);
-    for piece in pieces(rows, ROWS_PIECE) {
-        let started = Instant::now();
-        let (head, bytes) = squeezer.parts(&piece, pace.effort());
-        let squeezing = started.elapsed();
-        done += piece.len() as u64;
-        channel.send_parts(&[&Giving::BEFORE_ROWS, &head, &bytes])?;
-        pace.sent(squeezing, started.elapsed().saturating_sub(squeezing));
-        channel.check(&flow)?;
-        progress.note(done.min(all), all);
-    }
-    Ok(())
-}
-
-/// Takes what a peer gives.
-pub fn take(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
-    let offer = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
-    let offer = match Giving::decode(&offer)? {
-        Giving::Offer(offer) => offer,
-        _ => return Err(Error::peer("it gives without an offer")),
-    };
-    let shelf = context.shelves.full(&context.database);
-    for want in shelf.known().want(&offer) {
-        channel.send(&Taking::Want(want).encode())?;
-    }
-    drop(shelf);
-    let mut merger = Merger::new(context, peer);
-    let mut progress = Meter::new(|done, _| {
-        context.notices.tell(Notice::Receiving { peer, done });
-    });
-    let came = rows(channel, &offer, &mut merger, &mut progress);
-    let (tally, saved) = merger.finish(came.is_err());
-    came?;
-    // Only if all of it is safe here, the peer may believe so.
-    let answer = match saved {
-        Ok(()) if tally.refused == 0 => Taking::Stored(stored(&tally)),
-        Ok(()) => Taking::Refused(Declined::Full),
-        Err(Error::Stopped) => Taking::Refused(Declined::Stopping),
-        Err(Error::Deadline { .. }) => Taking::Refused(Declined::Busy),
-        Err(_) => Taking::Refused(Declined::Disk),
-    };
-    channel.send(&answer.encode())?;
-    channel.finish()
-}
-
-fn rows(
-    channel: &mut Channel,
-    offer: &Offer,
-    merger: &mut Merger<'_>,
-    progress: &mut Meter<'_>,
-) -> Result<()> {
-    let (flow, mut ceiling) = (channel.flow(SLOWEST_FILE), Ceiling::new(offer));
-    let mut bytes = 0;
-    loop {
-        let body = channel.receive_of(&flow)?;
-        match Giving::decode(&body)? {
-            Giving::Rows(squeezed) => {
-                let piece = unsqueeze(&squeezed)?;
-                let mut keep = |section, row| merger.take(section, row);
-                let found = unpack(&piece, View::Full, &mut keep)?;
-                merger.note_strange(found.strange as usize);
-                ceiling.take(u64::from(found.taken) + u64::from(found.strange), found.bytes)?;
-                bytes += found.bytes;
-                progress.note(bytes, offer.bytes);
+            if let Some(found) = found {
+                self.context.database.prove(*found)?;
             }
-            Giving::End => return Ok(()),
-            Giving::Refused(why) => return Err(refused(why)),
-            Giving::Offer(_) => return Err(Error::peer("it offers twice")),
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, name: LogName, sequence: u32) -> Result<Option<Box<SignedHeader>>> {
+        self.send(&Meeting::Find { name, sequence })?;
+        let body = self.channel.expect(Deadline::after(COMPARE_PATIENCE))?;
+        match Meeting::decode(&body)? {
+            Meeting::Found(Some(found)) => {
+                let header = found.header();
+                if (header.name, header.sequence) != (name, sequence) {
+                    return Err(Error::peer("found another block than was asked for"));
+                }
+                found.check_signature()?;
+                Ok(Some(found))
+            }
+            Meeting::Found(None) => Ok(None),
+            Meeting::Refused(why) => Err(refused(why)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn found(&mut self, name: LogName, sequence: u32) -> Result<()> {
+        let range = Range { name, from: sequence, to: sequence.saturating_add(1) };
+        let blocks = self.context.database.blocks(&range, 1)?;
+        let block = blocks.first().and_then(|bytes| Received::read(bytes).ok());
+        let found = block.map(|block| Box::new(block.signed().clone()));
+        self.send(&Meeting::Found(found))
+    }
+
+    // --- giving ---
+
+    fn lacked_by(&self, theirs: &Having) -> Vec<Range> {
+        let mut ranges = self.context.database.beyond(&theirs.heads);
+        let (clashes, spare) = (&theirs.clashes, &theirs.spare);
+        ranges.retain(|range| !clashes.contains(&range.name) && !spare.contains(&range.name));
+        ranges
+    }
+
+    /// Gives what the other side lacks.
+    fn give(
+        &mut self,
+        theirs: &Having,
+        ranges: &[Range],
+        spare: Vec<LogName>,
+        mut pace: Pace,
+    ) -> Result<()> {
+        let proofs: Vec<_> = self.context.database.with(|replica| {
+            let forks = replica.chains().forks();
+            forks.filter(|fork| !theirs.forks.contains(&fork_id(fork))).cloned().collect()
+        });
+        for proof in proofs {
+            self.send(&Meeting::Proof(Box::new(proof)))?;
+        }
+        let (peer, notices) = (self.peer, &self.context.notices);
+        let mut progress =
+            Meter::new(|done, all| notices.tell(Notice::Sending { peer, done, all }));
+        let all = ranges.iter().map(|range| u64::from(range.to - range.from)).sum();
+        let (mut squeezer, mut done) = (Squeezer::new(), 0);
+        let flow = self.channel.flow(SLOWEST_FILE);
+        for range in ranges {
+            let mut range = *range;
+            while range.from < range.to {
+                let blocks = self.context.database.blocks(&range, ROWS_PIECE)?;
+                let (piece, taken) = bundle(&blocks);
+                if taken == 0 {
+                    break;
+                }
+                let started = Instant::now();
+                let (head, bytes) = squeezer.parts(&piece, pace.effort());
+                let squeezing = started.elapsed();
+                self.channel.send_parts(&[&Meeting::BEFORE_BLOCKS, &head, &bytes])?;
+                pace.sent(squeezing, started.elapsed().saturating_sub(squeezing));
+                self.channel.check(&flow)?;
+                done += taken as u64;
+                range.from += u32::try_from(taken).unwrap_or(u32::MAX);
+                progress.note(done, all);
+            }
+        }
+        self.channel.send(&Meeting::Given { spare }.encode())
+    }
+
+    // --- taking ---
+
+    /// Takes what the other side gives, and answers what it asks. Returns the logs that it does not want.
+    fn take(&mut self, theirs: &Heads) -> Result<Vec<LogName>> {
+        let mine = self.context.database.heads();
+        let all = mine.missing(theirs).iter().map(|range| u64::from(range.to - range.from)).sum();
+        let (peer, notices) = (self.peer, &self.context.notices);
+        let mut progress =
+            Meter::new(|done, all| notices.tell(Notice::Receiving { peer, done, all }));
+        // The other side may first have to make sure of its own disk.
+        let mut body =
+            self.channel.receive_first(Deadline::after(STORED_PATIENCE), SLOWEST_FILE)?;
+        let flow = self.channel.flow(SLOWEST_FILE);
+        loop {
+            match Meeting::decode(&body)? {
+                Meeting::Find { name, sequence } => self.found(name, sequence)?,
+                Meeting::Proof(proof) if self.context.book.knows(&proof.name().author) => {
+                    self.ticket = self.ticket.max(self.context.database.convict(*proof).1);
+                }
+                Meeting::Proof(_) => {}
+                Meeting::Blocks(squeezed) => {
+                    self.blocks(&unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?)?;
+                    progress.note(self.taken.blocks as u64, all);
+                }
+                Meeting::Given { spare } => return Ok(spare),
+                Meeting::Refused(why) => return Err(refused(why)),
+                Meeting::Heads(_) | Meeting::Found(_) | Meeting::Stored(_) => {
+                    return Err(unexpected());
+                }
+            }
+            body = self.channel.receive_of(&flow)?;
+        }
+    }
+
+    fn blocks(&mut self, piece: &[u8]) -> Result<()> {
+        let blocks = unbundle(piece)?;
+        let run = blocks.into_iter().map(Received::read);
+        let run = run.collect::<std::result::Result<Vec<_>, _>>()?;
+        if let Some(block) = run.first() {
+            let author = block.signed().header().name.author;
+            if !self.context.book.knows(&author) {
+                return Err(Error::peer("gave blocks of an author whom this node does not know"));
+            }
+        }
+        let (taken, ticket) = self.context.database.take(run)?;
+        self.taken.add(taken);
+        self.ticket = self.ticket.max(ticket);
+        self.unsaved += piece.len();
+        // No faster than the disk, or memory would fill.
+        if self.unsaved >= LEDGER_GROUP {
+            self.unsaved = 0;
+            self.wait_saved()?;
+        }
+        Ok(())
+    }
+
+    fn wait_saved(&self) -> Result<()> {
+        self.context.database.wait_saved(self.ticket, STORE_WAIT, &self.context.stop)
+    }
+
+    /// Only if all of it is safe here, the peer may believe so.
+    fn say_stored(&mut self) -> Result<()> {
+        let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let Taken { changes, known, waiting, full, .. } = self.taken;
+        let why = match self.wait_saved() {
+            Ok(()) if full == 0 => {
+                let stored =
+                    Stored { new: short(changes), known: short(known), waiting: short(waiting) };
+                return self.send(&Meeting::Stored(stored));
+            }
+            Ok(()) => Declined::Full,
+            Err(Error::Stopped) => Declined::Stopping,
+            Err(Error::Deadline { .. }) => Declined::Busy,
+            Err(_) => Declined::Disk,
+        };
+        self.send(&Meeting::Refused(why))?;
+        self.channel.finish()?;
+        Err(Error::Full { what: "the disk or memory of this node, for what the peer gave" })
+    }
+
+    // --- telling ---
+
+    fn report(&self, broken: bool) {
+        let Taken { changes, known, waiting, full, contested, .. } = self.taken;
+        let tally =
+            Tally { new: changes, known, strange: 0, refused: full, waiting, contested, broken };
+        if !broken {
+            self.context.monitor.in_step(self.peer);
+        }
+        if changes > 0 || waiting > 0 {
+            self.context.order(Order::Applied(self.peer));
+        }
+        if changes > 0 || waiting > 0 || full > 0 {
+            self.context.notices.tell(Notice::Received { peer: self.peer, tally });
         }
     }
 }
 
-fn stored(tally: &Tally) -> Stored {
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Stored {
-        new: count(tally.new),
-        known: count(tally.known),
-        replaced: count(tally.replaced),
-        strange: count(tally.strange),
-        full: count(tally.refused),
-    }
-}
-
-/// Why the other side does not go on, as an error.
-pub fn refused(why: Declined) -> Error {
-    Error::peer(match why {
-        Declined::Busy => "it takes long to store it, and may still do so",
-        Declined::Full => "it has no room for all of it",
-        Declined::Disk => "its disk cannot be written",
-        Declined::Stopping => "it is being ended",
-    })
-}
-
-/// Shows how far something long has come.
-pub struct Meter<'a> {
-    tell: Box<dyn FnMut(u64, u64) + 'a>,
-    told: Instant,
-}
-
-impl<'a> Meter<'a> {
-    /// A meter that tells how many of how many bytes are done.
-    pub fn new(tell: impl FnMut(u64, u64) + 'a) -> Self {
-        Self { tell: Box::new(tell), told: Instant::now() }
-    }
-
-    /// A meter that nobody reads.
-    pub fn silent() -> Self {
-        Self::new(|_, _| {})
-    }
-
-    /// So much is done.
-    pub fn note(&mut self, done: u64, all: u64) {
-        if self.told.elapsed() >= PROGRESS_EVERY {
-            self.told = Instant::now();
-            (self.tell)(done, all);
-        }
-    }
+fn unexpected() -> Error {
+    Error::peer("sent a message that has no place there")
 }

@@ -55,6 +55,17 @@ pub fn of_node(
     }
 }
 
+/// Who signs in the ledger of a node of a classic network, where nobody knows it: made at the first start.
+pub fn of_ledger(me: PeerNumber, folder: &DataFolder) -> Result<Identity> {
+    let path = folder.file(&format!("DATABASE{me}.{}", identity_file::FILE));
+    if files::is_missing(&path)? {
+        let identity = Identity::random(&mut rand::rng());
+        IdentityFile::create(&path, me, &identity, None)?;
+        return Ok(identity);
+    }
+    open(IdentityFile::read(&path)?, None)
+}
+
 /// Opens an identity file; its passphrase comes from a file, or else from the terminal.
 pub fn open(file: IdentityFile, passphrase_file: Option<&Path>) -> Result<Identity> {
     file.open(|| passphrase_file.map_or_else(ask::passphrase, ask::passphrase_in))

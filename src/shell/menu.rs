@@ -1,8 +1,8 @@
 //! The menu of a tier-1 node: asks for a number, does what it stands for, until 0 or the end of input.
 
 use crate::net::context::Context;
+use crate::shell::desk::Desk;
 use crate::shell::input::{Gone, Input};
-use crate::shell::people::Desk;
 use crate::shell::screen::Screen;
 use crate::shell::talk::Voice;
 use crate::shell::words;
@@ -55,6 +55,10 @@ fn choose(choice: &str, desk: &mut Desk<'_>, voice: &Voice<'_>) -> Result<bool, 
         "9" => voice.broadcast(),
         "10" => voice.alarm(&mut desk.input)?,
         "11" => voice.peers(),
+        "12" => desk.conflicts()?,
+        "13" => desk.history()?,
+        "14" => desk.retract()?,
+        "15" => desk.ledger_state()?,
         _ => desk.screen.say(words::NO_SUCH_ITEM),
     }
     Ok(true)

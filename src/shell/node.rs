@@ -6,6 +6,7 @@ use crate::base::threads::{Stop, spawn};
 use crate::model::dialect::Dialect;
 use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
+use crate::model::ledger::names::Namer;
 use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER, MAX_ALARMS, MAX_PEERS};
 use crate::net::broadcast;
 use crate::net::classic;
@@ -13,13 +14,15 @@ use crate::net::context::{Context, Order};
 use crate::net::knock;
 use crate::net::notice::{Notice, Notices};
 use crate::net::sealed::Sealed;
-use crate::shell::identity::no_peer;
+use crate::shell::identity::{self, no_peer};
 use crate::shell::menu;
 use crate::shell::screen::Screen;
 use crate::shell::words;
-use crate::store::database::{Database, Disk};
+use crate::store::database::Database;
 use crate::store::files::DataFolder;
+use crate::store::opening::Owner;
 use crate::store::peer_book::PeerBook;
+use crate::store::saver::Disk;
 use rustix::net::sockopt;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
@@ -53,17 +56,18 @@ impl Node {
         let own = book.peer(me).ok_or_else(|| no_peer(peers_file, me))?;
         let file = format!("DATABASE{me}.txt");
         let socket = bind(own.address)?;
-        let (database, loaded) = Database::open(&folder.file(&file))?;
+        let sealed = match &identity {
+            Some(identity) => Some(Arc::new(Sealed::new(&book, me, identity)?)),
+            None => None,
+        };
+        let owner = owner(&book, me, identity, folder)?;
+        let (database, loaded) = Database::open(&folder.file(&file), owner)?;
         screen.say(words::hello_tier1(&book, own));
         if book.dialect() == Dialect::Classic {
             screen.say(words::CLASSIC_WARNING);
         }
         screen.say(words::loaded(&file, &loaded));
         let (orders, queue) = sync_channel(BROADCAST_QUEUE);
-        let sealed = match identity {
-            Some(identity) => Some(Arc::new(Sealed::new(&book, me, &identity)?)),
-            None => None,
-        };
         let context = Arc::new(Context {
             me,
             sealed: sealed.clone(),
@@ -131,6 +135,23 @@ impl Node {
         join(self.saver);
         self.context.database.is_saved(last)
     }
+}
+
+/// Who signs in the ledger, and what names its records.
+fn owner(
+    book: &PeerBook,
+    me: PeerNumber,
+    identity: Option<Identity>,
+    folder: &DataFolder,
+) -> Result<Owner> {
+    let identity = match identity {
+        Some(identity) => identity,
+        None => identity::of_ledger(me, folder)?,
+    };
+    let shared = book.network_keys().and_then(|keys| keys.network.as_ref());
+    // In a classic network no ledger travels: each node names records by itself.
+    let namer = Namer::new(shared.unwrap_or(identity.expose()));
+    Ok(Owner { identity, namer, dialect: book.dialect() })
 }
 
 fn join(thread: JoinHandle<()>) {

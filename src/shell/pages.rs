@@ -12,30 +12,31 @@ const MARGIN: usize = 4;
 /// Rows given to the screen at once where there are no pages.
 const CHUNK: usize = 256;
 
-/// Shows `rows` under `columns`; `mark` gives what stands before a row. Returns false if the person has
+/// Shows `rows` under `columns`; `mark` gives what stands before the row at a place. Returns false if the person has
 /// seen enough.
 pub fn show(
     screen: &Screen,
     input: &mut Input,
     columns: &[&str],
     rows: &[Row],
-    mark: impl Fn(&Row) -> String,
+    mark: impl Fn(usize) -> &'static str,
 ) -> bool {
     if !screen.is_interactive() {
         let table = Table::new(columns, rows, None);
         screen.say(table.header(columns));
-        for chunk in rows.chunks(CHUNK) {
-            screen.say(lines(&table, chunk, &mark));
+        for (at, chunk) in rows.chunks(CHUNK).enumerate() {
+            screen.say(lines(&table, chunk, |row| mark(at * CHUNK + row)));
         }
         return true;
     }
     let (width, height) = terminal::size();
-    let pages: Vec<_> = rows.chunks(height.saturating_sub(MARGIN).max(5)).collect();
+    let size = height.saturating_sub(MARGIN).max(5);
+    let pages: Vec<_> = rows.chunks(size).collect();
     let mut at = 0;
     while let Some(page) = pages.get(at) {
         let table = Table::new(columns, page, Some(width));
         screen.say(table.header(columns));
-        screen.say(lines(&table, page, &mark));
+        screen.say(lines(&table, page, |row| mark(at * size + row)));
         if pages.len() == 1 {
             break;
         }
@@ -52,7 +53,8 @@ pub fn show(
     true
 }
 
-fn lines(table: &Table, rows: &[Row], mark: &impl Fn(&Row) -> String) -> String {
-    let lines: Vec<_> = rows.iter().map(|row| table.row(&mark(row), row)).collect();
+fn lines(table: &Table, rows: &[Row], mark: impl Fn(usize) -> &'static str) -> String {
+    let lines = rows.iter().enumerate().map(|(at, row)| table.row(mark(at), row));
+    let lines: Vec<_> = lines.collect();
     lines.join("\n")
 }

@@ -54,7 +54,7 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
             Ok("0") | Err(Gone::Ended) => break,
             Ok("1") => {
                 screen.say(words::section_title(Section::People.title(), copy.rows.len()));
-                pages::show(screen, &mut input, &PUBLIC, &copy.rows, |_| String::new());
+                pages::show(screen, &mut input, &PUBLIC, &copy.rows, |_| "");
             }
             Ok("2") => match input.line("Search for: ") {
                 Err(Gone::TooLong) => screen.say(words::TOO_LONG),
@@ -62,7 +62,7 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
                 Ok(part) => {
                     let found: Vec<_> = search(&copy.rows, &part).into_iter().cloned().collect();
                     if !found.is_empty() {
-                        pages::show(screen, &mut input, &PUBLIC, &found, |_| String::new());
+                        pages::show(screen, &mut input, &PUBLIC, &found, |_| "");
                     }
                     screen.say(words::matches(found.len()));
                 }

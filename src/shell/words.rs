@@ -5,8 +5,9 @@ use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::shown::shown;
 use crate::net::notice::{Notice, Outcome, Progress, Sent, Tally};
-use crate::store::database::{Disk, Loaded};
+use crate::store::opening::Loaded;
 use crate::store::peer_book::{Peer, PeerBook};
+use crate::store::saver::Disk;
 use std::time::Duration;
 
 /// The menu of a tier-1 node. It fits half of a wide terminal.
@@ -15,7 +16,9 @@ pub const MENU_TIER1: &str = "  1 view the database         7 message a peer
   3 add a person              9 broadcast the database to all
   4 update a person          10 EMERGENCY ALARM to all peers
   5 add a vaccination record 11 peers
-  6 add a camp census         0 quit";
+  6 add a camp census        12 conflicts: compare, settle
+ 13 history of a record      14 retract a record, or bring it back
+ 15 state of the ledger       0 quit";
 /// The menu of a tier-2 node.
 pub const MENU_TIER2: &str = "  1 view    2 search    3 refresh    0 quit";
 /// Asks for a menu number.
@@ -65,6 +68,16 @@ pub fn failure(error: &Error) -> String {
     }
 }
 
+/// How many changes.
+pub fn changes(count: usize) -> String {
+    if count == 1 { "1 change".into() } else { format!("{count} changes") }
+}
+
+/// How many records.
+pub fn records(count: usize) -> String {
+    if count == 1 { "1 record".into() } else { format!("{count} records") }
+}
+
 /// Who a node is, at its start.
 pub fn hello_tier1(book: &PeerBook, me: &Peer) -> String {
     let (number, organisation) = (me.number, shown_organisation(me));
@@ -86,6 +99,16 @@ pub fn loaded(file: &str, loaded: &Loaded) -> String {
     if loaded.made {
         text.push_str(" The file was missing and has been made.");
     }
+    if loaded.taken_up > 0 {
+        text.push_str(&format!(" Taken up from the file: {}.", changes(loaded.taken_up)));
+    }
+    if loaded.contested > 0 {
+        text.push_str(&format!(
+            "\nOf {} there are several versions; 12 settles them.",
+            records(loaded.contested)
+        ));
+    }
+    text.push_str(&ledger_found(loaded));
     if loaded.doubled > 0 {
         text.push_str(&format!(" {} rows were there twice and count once.", loaded.doubled));
     }
@@ -103,6 +126,31 @@ pub fn loaded(file: &str, loaded: &Loaded) -> String {
     if kept.len() > 10 {
         text.push('\n');
         text.push_str(&more_kept(kept.len() - 10));
+    }
+    text
+}
+
+/// What was found of the ledger, if it is worth a word.
+fn ledger_found(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    if let Some(path) = &loaded.put_aside {
+        text.push_str(&format!(
+            "\nThe ledger of the classic network is kept as {}; a new one was begun.",
+            path.display()
+        ));
+    }
+    if let Some(why) = &loaded.trouble {
+        text.push_str(&format!(
+            "\nWARNING: the ledger cannot be written: {}\n  -> Make room or change the card. The node goes on, and keeps all in memory.",
+            shown(why)
+        ));
+    }
+    if loaded.recovered.new_damages > 0 || !loaded.faults.is_empty() {
+        text.push_str(&format!(
+            "\nWARNING: parts of the ledger cannot be read or verified: {} places, {} logs. They are fetched from peers.\n  -> `reunite verify` says more. If it comes again, the card is failing: change it.",
+            loaded.recovered.damages.len(),
+            loaded.faults.len()
+        ));
     }
     text
 }
@@ -131,9 +179,10 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
         Notice::Sending { peer, done, all } => {
             (sending(&peer_name(book, *peer), *done, *all), false)
         }
-        Notice::Receiving { peer, done } => {
-            (format!("{} sends: {} so far …", peer_name(book, *peer), size(*done)), false)
+        Notice::Receiving { peer, done, all } => {
+            (format!("{} sends: {} % …", peer_name(book, *peer), percent(*done, *all)), false)
         }
+        Notice::PutBack { peer } => (put_back(&peer_name(book, *peer)), false),
         Notice::Disk(Disk::Failing(why)) => (
             format!(
                 "WARNING: the disk cannot be written: {}\n  -> Make room or change the card. The node goes on, tries again, and keeps all in memory.",
@@ -142,7 +191,7 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
             false,
         ),
         Notice::Disk(Disk::Edited(rows)) => {
-            (format!("Somebody wrote into the database file. New rows taken up: {rows}."), false)
+            (format!("Somebody wrote into the database file. Taken up: {}.", changes(*rows)), false)
         }
         Notice::Disk(Disk::Well) => {
             ("The disk can be written again; everything is saved.".into(), false)
@@ -152,7 +201,13 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
 
 /// How far a long sending has come.
 fn sending(to: &str, done: u64, all: u64) -> String {
-    format!("Sending to {to}: {} of {}, {} % …", size(done), size(all), percent(done, all))
+    format!("Sending to {to}: {} % …", percent(done, all))
+}
+
+fn put_back(peer: &str) -> String {
+    format!(
+        "The memory of this node was put back: {peer} has later changes of its own.\n  -> They are fetched, and it goes on in a new log. Nothing is lost."
+    )
 }
 
 /// A number of bytes, as people read it.
@@ -177,17 +232,23 @@ fn alarm(from: &str, text: &str) -> String {
 }
 
 fn received(from: &str, tally: &Tally) -> String {
-    let mut text = format!("{from} sent its database. New rows: {}.", tally.new);
+    let mut text = format!("{from} sent what it has. New here: {}.", changes(tally.new));
     if tally.refused > 0 {
-        text.push_str(&format!(" {} rows were REFUSED: this node is full.", tally.refused));
+        text.push_str(&format!(" {} were REFUSED: this node is full.", changes(tally.refused)));
+    }
+    if tally.waiting > 0 {
+        text.push_str(&format!(
+            " {} are by somebody who wrote two histories, and wait: see 15.",
+            changes(tally.waiting)
+        ));
     }
     if tally.broken {
         text.push_str(" The transfer broke off; the rest comes with the next one.");
     }
     if tally.contested > 0 {
         text.push_str(&format!(
-            "\n  -> Of {} people there are several versions; 4 settles them.",
-            tally.contested
+            "\n  -> Of {} there are several versions now; 12 settles them.",
+            records(tally.contested)
         ));
     }
     text
@@ -217,7 +278,15 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
     };
     for (peer, outcome) in outcomes {
         let why = match outcome {
-            Outcome::Delivered => continue,
+            Outcome::Delivered | Outcome::InStep { new: 0 } => continue,
+            Outcome::InStep { new } => {
+                text.push_str(&format!(
+                    "\n  New to {}: {}.",
+                    peer_name(book, *peer),
+                    changes(*new as usize)
+                ));
+                continue;
+            }
             Outcome::Unconfirmed => "it was sent, but not confirmed".into(),
             Outcome::NoAnswer => "no answer".into(),
             Outcome::Busy => "an earlier sending to it still goes on".into(),
@@ -272,12 +341,19 @@ pub fn shown_organisation(peer: &Peer) -> String {
 
 /// When a peer was last heard of.
 pub fn heard(ago: Option<Duration>) -> String {
-    match ago.map(|ago| ago.as_secs()) {
+    match ago {
         None => "not heard since this node started".into(),
-        Some(0..=1) => "heard just now".into(),
-        Some(seconds @ 2..=119) => format!("heard {seconds} s ago"),
-        Some(seconds @ 120..=7199) => format!("heard {} min ago", seconds / 60),
-        Some(seconds) => format!("heard {} h ago", seconds / 3600),
+        Some(ago) => format!("heard {}", elapsed(ago)),
+    }
+}
+
+/// How long ago something was.
+pub fn elapsed(ago: Duration) -> String {
+    match ago.as_secs() {
+        0..=1 => "just now".into(),
+        seconds @ 2..=119 => format!("{seconds} s ago"),
+        seconds @ 120..=7199 => format!("{} min ago", seconds / 60),
+        seconds => format!("{} h ago", seconds / 3600),
     }
 }
 
@@ -335,7 +411,7 @@ pub fn matches(count: usize) -> String {
 
 /// That versions of a person are marked.
 pub fn versions_marked(count: usize) -> String {
-    format!("* Of {count} people there are several versions. 4 settles them.")
+    format!("* Of {} there are several versions. 12 settles them.", records(count))
 }
 
 #[cfg(test)]

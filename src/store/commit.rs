@@ -144,6 +144,12 @@ impl<S: Sink> Commits<S> {
         }
     }
 
+    /// What became of the entry of `ticket`, if that is known already.
+    pub fn settled(&self, ticket: &Ticket<S::Receipt>) -> Option<Result<S::Receipt>> {
+        let settled = lock(&ticket.0).clone();
+        settled.map(|settled| settled.map_err(|trouble| self.error(&trouble)))
+    }
+
     /// Commits all that waits.
     pub fn flush(&self) -> Result<()> {
         let mut state = lock(&self.state);

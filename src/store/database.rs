@@ -1,400 +1,410 @@
-//! The database that all sessions and the menu share, and the thread that keeps its file up to date.
+//! The database that all sessions and the menu share.
 //!
 //! ```text
-//! session, menu --change--> Arc<Mutex<State>> --snapshot--> saver thread --> DATABASEx.txt
-//!                   ticket <------------- saved -------------+
+//! session, menu --change--> Arc<Mutex<Inner>> --entries--> journal --> DATABASEx.ledger
+//!                   ticket <------------------ durable -------+
+//!                                  +--rows--> saver --> DATABASEx.txt
 //! ```
 //!
-//! The lock is held for memory only. A change gets a ticket; who must know that it is on the disk waits on
-//! the ticket without the lock, and all who wait share one write.
+//! The lock is held for memory only. A change gets a ticket; who must know that it is on the disk waits on the
+//! ticket without the lock, and all who wait share one write. The text follows.
 
-use crate::base::clock::Deadline;
+use crate::base::clock::{Deadline, wall};
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
-use crate::model::limits::{IDLE_LOOK, MAX_FILE, SLICE};
-use crate::model::reader::{Kept, Origin, Reader};
-use crate::model::records::{Merged, Records};
+use crate::model::keys::IdentityKey;
+use crate::model::ledger::block::{Received, SignedHeader, Verified};
+use crate::model::ledger::chains::{Refused, Rigour};
+use crate::model::ledger::entry::Entry;
+use crate::model::ledger::fork::ForkProof;
+use crate::model::ledger::heads::{Heads, Range};
+use crate::model::ledger::import;
+use crate::model::ledger::listing::Spot;
+use crate::model::ledger::names::LogName;
+use crate::model::ledger::operation::Operation;
+use crate::model::ledger::replica::{Confirmed, Replica, Taken};
+use crate::model::ledger::stored::Stored;
+use crate::model::ledger::view::View;
+use crate::model::limits::{LOAD_RUN, MAX_BLOCK, READ_BLOCKS, SHOWN_BATCH, SLICE};
+use crate::model::reader::Kept;
+use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::model::writer::{Snapshot, write_all};
 use crate::store::disk::Print;
-use crate::store::files;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use crate::store::journal::Journal;
+use crate::store::ledger_file::LedgerFile;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 /// A handle to the database of this node; clones share it.
 #[derive(Clone, Debug)]
-pub struct Database(Arc<Shared>);
+pub struct Database(pub(in crate::store) Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
-    path: PathBuf,
-    state: Mutex<State>,
-    /// The file as this node last read or wrote it; another print means that somebody edited it.
-    seen: Mutex<Seen>,
-    bell: Condvar,
+pub(in crate::store) struct Shared {
+    /// The text file.
+    pub path: PathBuf,
+    pub inner: Mutex<Inner>,
+    /// The text file as this node last read or wrote it; another print means that somebody edited it.
+    pub seen: Mutex<Seen>,
+    pub bell: Condvar,
 }
 
 #[derive(Debug)]
-struct Seen {
-    print: Option<Print>,
+pub(in crate::store) struct Seen {
+    pub print: Option<Print>,
     /// How many people stood in it.
-    people: usize,
+    pub people: usize,
+    /// The ledger that it showed.
+    pub showed: Heads,
 }
 
 #[derive(Debug)]
-struct State {
-    records: Records,
-    generation: u64,
-    saved: u64,
-    trouble: Option<String>,
+pub(in crate::store) struct Inner {
+    pub replica: Replica,
+    pub journal: Journal,
+    /// What was not understood in the text file.
+    pub kept: Vec<Kept>,
+    /// Counts what the text file has to follow.
+    pub version: u64,
+    /// Up to where it has.
+    pub texted: u64,
 }
 
 /// A state of the database that may or may not be on the disk yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
-/// What was found in the file at start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Loaded {
-    /// Rows of people, vaccinations, camps.
-    pub rows: [usize; 3],
-    /// Rows that were there twice.
-    pub doubled: usize,
-    /// Lines that are not understood.
-    pub kept: Vec<Kept>,
-    /// Whether the file was missing and has been made.
-    pub made: bool,
+/// What became of rows that came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Merged {
+    /// Rows that say something new.
+    pub new: usize,
+    /// Rows that were here already, or that somebody replaced.
+    pub known: usize,
+    /// Rows that cannot be taken.
+    pub strange: usize,
+    /// Rows for which there was no room.
+    pub full: usize,
+    /// Records of which there are several versions now, among those that came.
+    pub contested: usize,
 }
 
-/// How the disk is doing, when that changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disk {
-    /// The file cannot be written; the changes are in memory.
-    Failing(String),
-    /// It could be written again.
-    Well,
-    /// Somebody wrote so many new rows into the file while the node was running.
-    Edited(usize),
+impl Merged {
+    /// Adds what became of further rows.
+    pub fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.known += other.known;
+        self.strange += other.strange;
+        self.full += other.full;
+        self.contested += other.contested;
+    }
 }
-
-/// Shortest and longest pause after a write that failed.
-const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
-/// How long an edited file must rest before it is read.
-const EDIT_REST: Duration = Duration::from_millis(1500);
-/// How often an edit may get in the way of one write.
-const MOST_EDITS: usize = 10;
-/// Longest pause between two writes; shorter ones are five times as long as the write took.
-const MOST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Database {
-    /// Reads the database from its file, and makes the file where it is missing.
-    pub fn open(path: &Path) -> Result<(Self, Loaded)> {
-        let (mut records, mut loaded) = (Records::default(), Loaded::default());
-        if files::is_missing(path)? {
-            files::replace(path, |out| write_all(&Snapshot::default(), out).map(|_| ()))?;
-            loaded.made = true;
+    /// Looks at the ledger. `look` must not block: everybody else waits.
+    pub fn with<T>(&self, look: impl FnOnce(&Replica) -> T) -> T {
+        look(&lock(&self.0.inner).replica)
+    }
+
+    /// The rows of a section in their order, taken in portions, so that nobody waits for long.
+    pub fn rows(&self, section: Section) -> Vec<Row> {
+        let mut rows = Vec::new();
+        self.each_row(section, |_, row| rows.push(row));
+        rows
+    }
+
+    /// Rows of people that say all that is held of them, for those who have no ledger: of a record of which there
+    /// are several versions there are several rows.
+    pub fn people_with_versions(&self) -> Vec<Row> {
+        let mut rows = self.rows(Section::People);
+        let conflicts = self.with(|replica| replica.state().conflicts());
+        let people = conflicts.iter().filter(|view| view.about().section == Section::People);
+        rows.extend(people.flat_map(View::other_rows));
+        rows
+    }
+
+    /// Hands on the records of a section and their rows, in their order, in portions, so that nobody waits for long.
+    pub fn each_row(&self, section: Section, mut take: impl FnMut(Spot, Row)) {
+        let order = self.with(|replica| replica.state().order(section));
+        for spots in order.chunks(SHOWN_BATCH) {
+            let rows: Vec<_> = self.with(|replica| {
+                let row = |spot: &Spot| Some((*spot, replica.state().row(*spot)?));
+                spots.iter().filter_map(row).collect()
+            });
+            rows.into_iter().for_each(|(spot, row)| take(spot, row));
         }
-        // Taken before reading: an edit while it is read is an edit.
-        let seen = files::print(path);
-        loaded.doubled = read_into(path, &mut records)?;
-        loaded.rows = [Section::People, Section::Vaccinations, Section::Camps]
-            .map(|section| records.rows(section).len());
-        loaded.kept = records.kept().to_vec();
-        let people = records.rows(Section::People).len();
-        let state = State { records, generation: 0, saved: 0, trouble: None };
-        let seen = Seen { print: seen, people };
-        let (state, seen) = (Mutex::new(state), Mutex::new(seen));
-        let shared = Shared { path: path.to_owned(), state, seen, bell: Condvar::new() };
-        Ok((Self(Arc::new(shared)), loaded))
     }
 
-    /// Looks at the records. `look` must not block: everybody else waits.
-    pub fn with<T>(&self, look: impl FnOnce(&Records) -> T) -> T {
-        look(&lock(&self.0.state).records)
+    /// What is not understood in the text file.
+    pub fn kept(&self) -> Vec<Kept> {
+        lock(&self.0.inner).kept.clone()
     }
 
-    /// Changes the records. `change` returns whether it did; it must not block. The ticket names the state
-    /// that holds the change.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Records) -> (bool, T)) -> (T, Ticket) {
-        let mut state = lock(&self.0.state);
-        let (changed, value) = change(&mut state.records);
-        if changed {
-            state.generation += 1;
+    // --- changing ---
+
+    /// Makes changes in the name of this node. `make` must not block. The ticket names the state that holds them.
+    pub fn write<T>(
+        &self,
+        make: impl FnOnce(&Replica) -> Result<(Vec<Operation>, T)>,
+    ) -> Result<(T, Ticket)> {
+        let mut inner = lock(&self.0.inner);
+        let (operations, value) = make(&inner.replica)?;
+        inner.sign(operations.into_iter().map(Entry::Change).collect())?;
+        self.0.bell.notify_all();
+        Ok((value, inner.ticket()))
+    }
+
+    /// Signs entries that are no changes of records.
+    pub fn note(&self, make: impl FnOnce(&Replica) -> Vec<Entry>) -> Result<Ticket> {
+        let mut inner = lock(&self.0.inner);
+        let entries = make(&inner.replica);
+        inner.sign(entries)?;
+        self.0.bell.notify_all();
+        Ok(inner.ticket())
+    }
+
+    /// Takes rows that somebody sent who has no ledger.
+    pub fn merge(&self, rows: &[(Section, Row)]) -> Result<(Merged, Ticket)> {
+        let mut inner = lock(&self.0.inner);
+        let merged = inner.merge(rows, &mut Vec::new())?;
+        self.0.bell.notify_all();
+        Ok((merged, inner.ticket()))
+    }
+
+    /// Takes blocks of one log, one behind the other, from a peer. If its author forked, that is proved first.
+    pub fn take(&self, run: Vec<Received>) -> Result<(Taken, Ticket)> {
+        let clash = {
+            let mut inner = lock(&self.0.inner);
+            if inner.journal.has_failed() {
+                return Err(Error::Full { what: "the disk, which cannot be written now" });
+            }
+            match inner.take(run) {
+                Ok(taken) => {
+                    self.0.bell.notify_all();
+                    return Ok((taken, inner.ticket()));
+                }
+                Err(Refused { fault, clash: None }) => return Err(fault.into()),
+                Err(Refused { fault, clash: Some(clash) }) => (fault, clash),
+            }
+        };
+        let (fault, other) = clash;
+        self.prove(*other)?;
+        Err(fault.into())
+    }
+
+    /// Takes a proof of a fork from a peer. Returns whether it says something new.
+    pub fn convict(&self, proof: ForkProof) -> (bool, Ticket) {
+        let mut inner = lock(&self.0.inner);
+        let entry = Stored::proof(&proof);
+        let is_new = inner.replica.convict(proof);
+        if is_new {
+            inner.append(None, entry);
             self.0.bell.notify_all();
         }
-        (value, Ticket(state.generation))
+        (is_new, inner.ticket())
     }
+
+    /// Proves that the author of this header signed something else in its place, which is here.
+    pub fn prove(&self, other: SignedHeader) -> Result<bool> {
+        let header = *other.header();
+        let range = Range { name: header.name, from: header.sequence, to: header.sequence + 1 };
+        let own = self.blocks(&range, 1)?;
+        let own = own.first().and_then(|bytes| Received::read(bytes).ok());
+        let Some(own) = own else { return Ok(false) };
+        let proof = ForkProof::new(own.signed().clone(), other)?;
+        Ok(self.convict(proof).0)
+    }
+
+    /// Takes over, in this node's name, what of an author waits because it forked. Returns how many changes.
+    pub fn take_over(&self, author: &IdentityKey) -> Result<(usize, Ticket)> {
+        let (heads, mut waiting) = (self.heads(), Vec::new());
+        for head in heads.iter().filter(|head| head.name.author == *author) {
+            let mut range = Range { name: head.name, from: 0, to: head.length };
+            while range.from < range.to {
+                let blocks = self.blocks(&range, LOAD_RUN)?;
+                if blocks.is_empty() {
+                    break;
+                }
+                range.from += u32::try_from(blocks.len()).unwrap_or(u32::MAX);
+                for block in blocks.iter().filter_map(|bytes| Received::read(bytes).ok()) {
+                    self.with(|replica| waiting.extend(replica.waiting(block)));
+                }
+            }
+        }
+        let count = waiting.len();
+        let ((), ticket) = self.write(|_| Ok((waiting, ())))?;
+        Ok((count, ticket))
+    }
+
+    /// A peer has shown its heads: what they say of the own log.
+    pub fn confirm(&self, theirs: &Heads) -> Confirmed {
+        lock(&self.0.inner).replica.confirm(theirs)
+    }
+
+    // --- for peers ---
+
+    /// The heads of what is on the disk: what may be told to others.
+    pub fn heads(&self) -> Heads {
+        lock(&self.0.inner).heads()
+    }
+
+    /// Blocks that are on the disk here and that a peer with these heads lacks.
+    pub fn beyond(&self, theirs: &Heads) -> Vec<Range> {
+        let mut inner = lock(&self.0.inner);
+        let durable = inner.heads();
+        inner.replica.beyond(&durable, theirs)
+    }
+
+    /// The first blocks of a range, of about `most` bytes together, at least one. None if they are not on the disk.
+    pub fn blocks(&self, range: &Range, most: usize) -> Result<Vec<Vec<u8>>> {
+        let (file, places) = {
+            let inner = lock(&self.0.inner);
+            (inner.journal.file().clone(), inner.journal.places(range, READ_BLOCKS))
+        };
+        let (mut blocks, mut bytes) = (Vec::new(), 0);
+        for place in places {
+            let entry = file.read(place)?;
+            let block = Stored::block_of(&entry).unwrap_or_default().to_vec();
+            bytes += block.len();
+            blocks.push(block);
+            if bytes >= most {
+                break;
+            }
+        }
+        Ok(blocks)
+    }
+
+    // --- the disk ---
 
     /// The state as it is now.
     pub fn now(&self) -> Ticket {
-        Ticket(lock(&self.0.state).generation)
+        lock(&self.0.inner).ticket()
     }
 
     /// Waits until the state of `ticket` is on the disk, the node ends, or `patience` does.
     pub fn wait_saved(&self, ticket: Ticket, patience: Duration, stop: &Stop) -> Result<()> {
         let deadline = Deadline::after(patience);
-        let mut state = lock(&self.0.state);
-        while state.saved < ticket.0 {
-            if let Some(trouble) = &state.trouble {
-                return Err(Error::device("save", std::io::Error::other(trouble.clone())));
-            }
+        loop {
+            let (file, written) = {
+                let mut inner = lock(&self.0.inner);
+                let file = inner.journal.file().clone();
+                match inner.journal.written(ticket.0)? {
+                    None => return Ok(()),
+                    Some(written) => (file, written),
+                }
+            };
             stop.check()?;
             let Some(slice) = deadline.slice(SLICE) else {
-                return Err(Error::Deadline { what: "saving the database" });
+                return Err(Error::Deadline { what: "writing the ledger" });
             };
-            let waited = self.0.bell.wait_timeout(state, slice);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            match file.wait(&written, slice) {
+                Ok(_) | Err(Error::Deadline { .. }) => {}
+                Err(error) => {
+                    self.wake();
+                    return Err(error);
+                }
+            }
         }
-        Ok(())
-    }
-
-    /// Wakes the saver thread: its stop flag was set.
-    pub fn wake(&self) {
-        // With the lock, so that it cannot fall between the thread's look at its flag and its waiting.
-        let _state = lock(&self.0.state);
-        self.0.bell.notify_all();
     }
 
     /// Whether the state of `ticket` is on the disk.
     pub fn is_saved(&self, ticket: Ticket) -> bool {
-        lock(&self.0.state).saved >= ticket.0
+        lock(&self.0.inner).journal.saved() >= ticket.0
     }
 
-    /// The saver thread: writes the file after changes, and takes up what people write into it, until
-    /// `stop`, and a last time then.
-    pub fn keep_saved(&self, stop: &Stop, tell: impl Fn(Disk)) -> Result<()> {
-        let mut failures = 0;
-        loop {
-            let ending = stop.is_set();
-            if !self.wait_for_change(ending) {
-                if ending {
-                    return Ok(());
-                }
-                continue;
-            }
-            let begun = Instant::now();
-            let pause = match self.save(stop, &tell) {
-                Ok(()) => {
-                    if std::mem::take(&mut failures) > 0 {
-                        tell(Disk::Well);
-                    }
-                    MOST_PAUSE.min(begun.elapsed() * 5)
-                }
-                Err(error) => {
-                    if failures == 0 {
-                        tell(Disk::Failing(error.to_string()));
-                    }
-                    failures += 1;
-                    RETRY[1].min(RETRY[0] * failures)
-                }
-            };
-            if stop.wait(pause) && ending {
-                // Written, or tried, after the last change there can be.
-                return Ok(());
-            }
-        }
-    }
-
-    /// Waits a while, unless the node is `ending`, for a change that is not on the disk, here or in the file.
-    /// Returns whether there is one.
-    fn wait_for_change(&self, ending: bool) -> bool {
-        let mut state = lock(&self.0.state);
-        if state.saved == state.generation && !ending {
-            let waited = self.0.bell.wait_timeout(state, IDLE_LOOK);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        let changed = state.saved < state.generation;
-        drop(state);
-        changed || self.is_edited()
-    }
-
-    /// Whether somebody else has written the file. One that is gone is no edit: it is written again.
-    fn is_edited(&self) -> bool {
-        let there = files::print(&self.0.path);
-        there.is_some() && there != lock(&self.0.seen).print
-    }
-
-    fn save(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<()> {
-        let done = self.write(stop, tell);
-        let mut state = lock(&self.0.state);
-        match &done {
-            Ok(saved) => {
-                state.saved = saved.0;
-                state.trouble = None;
-            }
-            Err(error) => state.trouble = Some(error.to_string()),
-        }
+    /// Wakes the saver thread: there is something to do, or its stop flag was set.
+    pub fn wake(&self) {
+        // With the lock, so that it cannot fall between the thread's look at its flag and its waiting.
+        let _inner = lock(&self.0.inner);
         self.0.bell.notify_all();
-        done.map(|_| ())
     }
 
-    /// Takes up an edit if there is one, and writes the file. Returns the state that is on the disk.
-    fn write(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<Ticket> {
-        let path = &self.0.path;
-        for _ in 0..MOST_EDITS {
-            if self.is_edited() {
-                let rows = self.take_up(stop)?;
-                tell(Disk::Edited(rows));
-            }
-            let (snapshot, generation) = {
-                let state = lock(&self.0.state);
-                (state.records.snapshot(), state.generation)
-            };
-            let still = || !self.is_edited();
-            let mut kept_at = Vec::new();
-            let (print, done) = files::replace_if(path, still, |out| {
-                kept_at = write_all(&snapshot, out)?;
-                Ok(())
-            })?;
-            if done {
-                let people = snapshot.rows.first().map_or(0, Vec::len);
-                *lock(&self.0.seen) = Seen { print: Some(print), people };
-                lock(&self.0.state).records.renumber_kept(&kept_at);
-                return Ok(Ticket(generation));
-            }
-        }
-        Err(Error::input(
-            path.display().to_string(),
-            "somebody else keeps writing it",
-            "let only this node write it, or stop the node first",
-        ))
-    }
-
-    /// Somebody edited the file while the node was running: what they wrote is taken up before the file is
-    /// replaced. Rows they removed come back: removing is not done in the file. Returns how many rows are new.
-    fn take_up(&self, stop: &Stop) -> Result<usize> {
-        let path = &self.0.path;
-        // An editor or a copy may be in the middle of it: wait until it has rested.
-        let mut print = files::print(path);
-        for _ in 0..MOST_EDITS {
-            stop.wait(EDIT_REST);
-            let again = files::print(path);
-            if again == std::mem::replace(&mut print, again) {
-                break;
-            }
-        }
-        let mut edited = Records::default();
-        read_into(path, &mut edited)?;
-        let people = edited.rows(Section::People).len();
-        let whole = people >= lock(&self.0.seen).people;
-        let (count, _) = self.change(|records| {
-            let mut count = 0;
-            for (section, row) in [Section::People, Section::Vaccinations, Section::Camps]
-                .into_iter()
-                .flat_map(|section| edited.rows(section).iter().map(move |row| (section, row)))
-            {
-                count += usize::from(records.take(section, row.clone()) == Merged::New);
-            }
-            // What is not understood stands only in the file: what was corrected there is gone. But not if
-            // people are missing too: then the file was cut off, and nothing of it was meant.
-            records.take_kept(edited.kept(), whole);
-            (count > 0, count)
-        });
-        *lock(&self.0.seen) = Seen { print, people };
-        Ok(count)
+    /// The file of the ledger.
+    pub(in crate::store) fn file(&self) -> LedgerFile {
+        lock(&self.0.inner).journal.file().clone()
     }
 }
 
-/// Reads a file into `records`; returns how many rows were there twice.
-fn read_into(path: &Path, records: &mut Records) -> Result<usize> {
-    let (mut reader, mut doubled, mut full) = (Reader::new(Origin::Own), 0, false);
-    let mut take = |item| match records.load(item) {
-        Merged::Known => doubled += 1,
-        Merged::Full => full = true,
-        Merged::New | Merged::Replaced => {}
-    };
-    files::read_pieces(path, MAX_FILE, |piece| reader.feed(piece, &mut take))?;
-    reader.finish(true, &mut take);
-    if full {
-        return Err(Error::input(
-            path.display().to_string(),
-            "it holds more rows than a node can carry",
-            "split it, or move rows to another file",
-        ));
-    }
-    Ok(doubled)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::threads::spawn;
-    use crate::model::row::Row;
-    use std::fs;
-
-    fn file(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("reunite-db-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a temporary folder");
-        path.join("DATABASE1.txt")
+impl Inner {
+    pub fn ticket(&self) -> Ticket {
+        Ticket(self.journal.appended())
     }
 
-    fn ana() -> Row {
-        Row::new(&["Ana", "tall", "", "missing", "7"])
+    pub fn heads(&mut self) -> Heads {
+        self.journal.heads(self.replica.chains())
     }
 
-    fn merge(database: &Database, row: Row) -> Ticket {
-        database.change(|records| (records.merge(row) == Merged::New, ())).1
+    /// Hands an entry to the journal; the text has to follow.
+    pub fn append(&mut self, log: Option<LogName>, entry: Vec<u8>) {
+        self.journal.append(log, entry);
+        self.version += 1;
     }
 
-    #[test]
-    fn a_missing_file_is_made_and_a_change_is_on_the_disk_when_the_ticket_says_so() {
-        let path = file("save");
-        let (database, loaded) = Database::open(&path).expect("made");
-        assert!(loaded.made && path.exists());
-        let stop = Stop::default();
-        let (saver, ending) = (database.clone(), stop.clone());
-        let thread = spawn("saver", move || saver.keep_saved(&ending, |_| {})).expect("started");
-        let ticket = merge(&database, ana());
-        database.wait_saved(ticket, Duration::from_secs(30), &stop).expect("saved");
-        assert!(fs::read_to_string(&path).expect("there").contains("\nAna, tall, , missing, 7\n"));
-        stop.set();
-        thread.join().expect("ended");
-        assert_eq!(Database::open(&path).expect("whole").1.rows, [1, 0, 0]);
-    }
-
-    #[test]
-    fn a_change_just_before_the_end_is_saved() {
-        let path = file("end");
-        let (database, _) = Database::open(&path).expect("made");
-        let stop = Stop::default();
-        merge(&database, ana());
-        stop.set();
-        database.keep_saved(&stop, |_| {}).expect("saved");
-        assert_eq!(Database::open(&path).expect("whole").1.rows, [1, 0, 0]);
-    }
-
-    #[test]
-    fn an_edit_by_hand_while_the_node_runs_is_not_overwritten() {
-        let path = file("edit");
-        let (database, _) = Database::open(&path).expect("made");
-        let mut text = fs::read_to_string(&path).expect("there");
-        text.push_str("Ben, , , found, 8\nCy, tall, 4/4/23, missing, what\n");
-        fs::write(&path, text).expect("edited");
-        merge(&database, ana());
-        database.save(&Stop::default(), &|_| {}).expect("saved");
-        let text = fs::read_to_string(&path).expect("there");
-        for line in ["Ana, tall, , missing, 7\n", "Ben, , , found, 8\n", "missing, what\n"] {
-            assert!(text.contains(line), "{line:?} is not in {text}");
+    fn append_blocks(&mut self, blocks: &[Verified]) {
+        for block in blocks {
+            self.append(Some(block.header().name), Stored::block(block.bytes()));
         }
     }
 
-    #[test]
-    fn a_disk_that_fails_is_told_and_nothing_is_lost() {
-        let path = file("fails");
-        let (database, _) = Database::open(&path).expect("made");
-        // A folder in the place of the temporary file makes every write fail, for root too.
-        let obstacle = path.with_file_name(".DATABASE1.txt.tmp");
-        fs::create_dir(&obstacle).expect("made");
-        let ticket = merge(&database, ana());
-        let stop = Stop::default();
-        assert!(database.save(&stop, &|_| {}).is_err());
-        let error = database.wait_saved(ticket, Duration::from_secs(30), &stop);
-        let error = error.expect_err("not saved");
-        assert!(error.to_string().starts_with("save"), "{error}");
-        fs::remove_dir(&obstacle).expect("removed");
-        database.save(&stop, &|_| {}).expect("there is room again");
-        assert!(database.is_saved(ticket));
+    /// Signs entries in the name of this node.
+    pub fn sign(&mut self, entries: Vec<Entry>) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        if !self.journal.has_room(MAX_BLOCK) {
+            return Err(Error::Full { what: "changes in memory, which the disk has not taken" });
+        }
+        let mut signed = Vec::new();
+        let done = self.replica.write(entries, wall(), &mut rand::rng(), &mut signed);
+        self.append_blocks(&signed);
+        done
+    }
+
+    pub fn take(&mut self, run: Vec<Received>) -> std::result::Result<Taken, Refused> {
+        let (new, taken) = self.replica.take(run, Rigour::Last)?;
+        self.append_blocks(&new);
+        Ok(taken)
+    }
+
+    /// Takes rows of text. Rows of one record are taken one after the other, so that each sees those before it.
+    /// Those that cannot be operations come out as `strange`.
+    pub fn merge(
+        &mut self,
+        rows: &[(Section, Row)],
+        strange: &mut Vec<(Section, Row)>,
+    ) -> Result<Merged> {
+        let (mut merged, mut made, mut records) = (Merged::default(), Vec::new(), HashSet::new());
+        for (section, row) in rows {
+            let (state, namer) = (self.replica.state(), self.replica.namer());
+            if records.contains(&import::meant(state, namer, *section, row)) {
+                self.sign_all(&mut made)?;
+                records.clear();
+            }
+            let (state, namer) = (self.replica.state(), self.replica.namer());
+            match import::import(state, namer, *section, row) {
+                Ok(None) => merged.known += 1,
+                Ok(Some(operation)) => {
+                    merged.new += 1;
+                    merged.contested += usize::from(state.has_record(operation.about()));
+                    records.insert(operation.about());
+                    made.push(operation);
+                }
+                Err(_) => {
+                    merged.strange += 1;
+                    strange.push((*section, row.clone()));
+                }
+            }
+        }
+        match self.sign_all(&mut made) {
+            Err(Error::Full { .. }) => (merged.full, merged.new) = (merged.new, 0),
+            done => done?,
+        }
+        Ok(merged)
+    }
+
+    fn sign_all(&mut self, made: &mut Vec<Operation>) -> Result<()> {
+        self.sign(std::mem::take(made).into_iter().map(Entry::Change).collect())
     }
 }

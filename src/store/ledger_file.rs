@@ -99,6 +99,11 @@ impl LedgerFile {
         self.0.commits.wait(ticket, patience)
     }
 
+    /// What became of the entry of `ticket`, if that is known already.
+    pub fn settled(&self, ticket: &Ticket<Place>) -> Option<Result<Place>> {
+        self.0.commits.settled(ticket)
+    }
+
     /// Waits until everything that was appended is on the disk.
     pub fn flush(&self) -> Result<()> {
         self.0.commits.flush()

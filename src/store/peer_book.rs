@@ -5,7 +5,7 @@
 use crate::base::error::{Error, Result};
 use crate::model::dialect::Dialect;
 use crate::model::ids::{Organisation, PeerNumber};
-use crate::model::keys::{NetworkKeys, PublicKeys};
+use crate::model::keys::{IdentityKey, NetworkKeys, PublicKeys};
 use crate::model::limits::MAX_PEERS;
 use crate::model::secret::Token;
 use std::net::SocketAddr;
@@ -174,6 +174,16 @@ impl PeerBook {
     pub fn peer(&self, number: PeerNumber) -> Option<&Peer> {
         let index = self.peers.binary_search_by_key(&number, |peer| peer.number).ok()?;
         self.peers.get(index)
+    }
+
+    /// Whether one of the nodes signs with this key.
+    pub fn knows(&self, key: &IdentityKey) -> bool {
+        self.signer(key).is_some()
+    }
+
+    /// The node that signs with this key.
+    pub fn signer(&self, key: &IdentityKey) -> Option<&Peer> {
+        self.peers.iter().find(|peer| peer.keys.is_some_and(|keys| keys.identity == *key))
     }
 
     /// Whose token this is. It is compared with all of them, each in constant time.

@@ -14,13 +14,16 @@ mod broadcast;
 mod calls;
 mod flood;
 mod idle;
+mod inside;
 mod large;
 mod ledger;
+mod others;
 mod people;
 mod relay;
 mod rows;
 mod sealed;
 mod sessions;
+mod sync;
 mod table;
 mod transfer;
 
@@ -29,7 +32,7 @@ use table::Line;
 /// A measurement: its name on the command line, and what it measures.
 type Measurement = (&'static str, fn() -> Vec<Line>);
 
-const ALL: [Measurement; 9] = [
+const ALL: [Measurement; 10] = [
     ("alarm", alarm::measure),
     ("knock", calls::measure),
     ("flood", flood::measure),
@@ -39,6 +42,7 @@ const ALL: [Measurement; 9] = [
     ("broadcast", broadcast::measure),
     ("large", large::measure),
     ("ledger", ledger::measure),
+    ("sync", sync::measure),
 ];
 
 /// Takes a minute in which nothing may happen, so it comes last.

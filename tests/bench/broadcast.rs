@@ -34,8 +34,8 @@ fn broadcast(network: &Network) -> (Duration, Duration) {
     let (mut one, two, three) = (network.tier1(1), network.tier1(2), network.tier1(3));
     let begun = Instant::now();
     one.type_lines(&["9"]);
-    two.wait_for_any("sent its database");
-    three.wait_for_any("sent its database");
+    two.wait_for_any("sent what it has");
+    three.wait_for_any("sent what it has");
     let merged = begun.elapsed();
     one.wait_for("The database reached 2 of 2");
     (merged, begun.elapsed())

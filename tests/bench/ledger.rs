@@ -1,7 +1,8 @@
-//! Durable appends to the ledger's file, by one writer and by a hundred, against the same bytes appended and
-//! synced by hand; and how fast a large one is read at start.
+//! Durable appends to the ledger's file, and durable additions to the database, by one writer and by a hundred,
+//! against the same bytes appended and synced by hand; and how fast a large ledger's file is read.
 
-use crate::support::Folder;
+use crate::inside::{Inside, ledger};
+use crate::support::{Folder, Network};
 use crate::table::{Line, Runs, timed};
 use reunite::store::disk::RealDisk;
 use reunite::store::ledger_file::LedgerFile;
@@ -29,7 +30,7 @@ pub fn measure() -> Vec<Line> {
     let (mut floor, mut one, mut hundred) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RUNS {
         let file = |name: &str| folder.path().join(format!("{name}-{run}.ledger"));
-        floor.push(rate(timed(|| by_hand(&file("hand"))).0, APPENDS));
+        floor.push(rate(timed(|| by_hand(&file("hand"), ENTRY)).0, APPENDS));
         one.push(rate(timed(|| append(&file("one"), 1)).0, APPENDS));
         hundred.push(rate(timed(|| append(&file("hundred"), 100)).0, APPENDS));
     }
@@ -39,8 +40,48 @@ pub fn measure() -> Vec<Line> {
         Line::new("durable appends, 1 writer", one).against(by_hand, &floor),
         Line::new("durable appends, 100 writers", hundred).against(by_hand, &floor),
     ];
+    lines.extend(additions(&folder));
     lines.extend(large(&folder));
     lines
+}
+
+/// People added to the database, each signed, and acknowledged when it is on the disk.
+fn additions(folder: &Folder) -> Vec<Line> {
+    let (mut floor, mut one, mut hundred) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        let network = Network::new("bench-additions", 2);
+        let inside = Inside::open(&network, 1);
+        let before = length(&network);
+        one.push(rate(timed(|| add(&inside, 1, 0)).0, APPENDS));
+        let each = (length(&network) - before) / APPENDS;
+        hundred.push(rate(timed(|| add(&inside, 100, APPENDS)).0, APPENDS));
+        let path = folder.path().join(format!("added-{run}"));
+        floor.push(rate(timed(|| by_hand(&path, each)).0, APPENDS));
+    }
+    let [floor, one, hundred] = [floor, one, hundred].map(|runs| Runs::new("per s", runs));
+    let by_hand = "append of the same bytes + fdatasync by hand, one writer";
+    vec![
+        Line::new("durable additions of a person, 1 writer", one).against(by_hand, &floor),
+        Line::new("durable additions of a person, 100 writers", hundred)
+            .against(by_hand, &floor)
+            .goal_ratio_over(1.0),
+    ]
+}
+
+fn length(network: &Network) -> usize {
+    fs::metadata(ledger(network, 1)).expect("there").len() as usize
+}
+
+fn add(inside: &Inside, writers: usize, from: usize) {
+    thread::scope(|scope| {
+        for writer in 0..writers {
+            scope.spawn(move || {
+                for at in (writer..APPENDS).step_by(writers) {
+                    inside.add(from + at);
+                }
+            });
+        }
+    });
 }
 
 /// Making and reading a ledger of a million entries.
@@ -86,10 +127,11 @@ fn rate(time: Duration, count: usize) -> f64 {
     count as f64 / time.as_secs_f64()
 }
 
-fn by_hand(path: &Path) {
+fn by_hand(path: &Path, bytes: usize) {
     let mut file = File::options().append(true).create_new(true).open(path).expect("room");
+    let entry = vec![b'x'; bytes];
     for _ in 0..APPENDS {
-        file.write_all(&[b'x'; ENTRY]).and_then(|()| file.sync_data()).expect("room");
+        file.write_all(&entry).and_then(|()| file.sync_data()).expect("room");
     }
 }
 

@@ -6,7 +6,7 @@ use crate::people;
 use crate::support::Folder;
 use crate::table::{Line, Runs, timed, worked};
 use reunite::model::reader::{Item, Origin, Reader};
-use reunite::model::records::{Merged, Records};
+use reunite::model::records::{Loaded, Records};
 use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::model::writer::write_all;
@@ -75,8 +75,8 @@ fn through_the_library(from: &Path, to: &Path, count: usize) -> Steps {
         let mut records = Records::default();
         let new = rows
             .into_iter()
-            .map(|row| records.merge(row))
-            .filter(|merged| *merged == Merged::New)
+            .map(|row| records.load(Item::Row(Section::People, row)))
+            .filter(|loaded| *loaded == Loaded::New)
             .count();
         assert_eq!(new, count);
         records

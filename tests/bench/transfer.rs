@@ -1,53 +1,43 @@
-//! Rows through a sealed session: against the same bytes over TLS alone, with all that a delivery between two
-//! nodes is besides, over a slow link, and when only a few of them differ.
+//! The copy of a reader, through a sealed session: against the same bytes over TLS alone, and when only a few rows
+//! of it differ.
 
+use crate::inside::Inside;
 use crate::people;
 use crate::relay::{self, Relay};
 use crate::sealed::{PATIENCE, Pair, streams};
-use crate::support::{Folder, Network};
+use crate::support::Network;
 use crate::table::{Line, Runs, timed};
 use reunite::base::clock::Deadline;
-use reunite::model::limits::{ROWS_PIECE, SLOWEST_FILE};
+use reunite::model::limits::{MAX_ROWS_PIECE, ROWS_PIECE, SLOWEST_COPY};
 use reunite::model::message::{Bind, Giving, Opening, Taking};
 use reunite::model::parcel::{View, pieces, unpack};
 use reunite::model::reconcile::Index;
-use reunite::model::section::Section;
 use reunite::model::squeeze::unsqueeze;
-
-use reunite::net::shelf::{Shelf, Shelves};
-use reunite::net::sync::{Meter, serve};
-use reunite::store::database::Database;
-use std::fs;
+use reunite::net::copies::serve;
+use reunite::net::shelf::Shelf;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// Rows of a first delivery to a new node; a camp has more.
+/// Rows of a camp.
 const BULK: usize = 500_000;
 const ROWS: usize = 100_000;
 const RUNS: usize = 9;
-/// Deliveries between two nodes.
-const DELIVERIES: usize = 3;
-/// Rows over the slow link, and its bytes per second: some seconds of it.
-const SLOW_ROWS: usize = 30_000;
-const SLOW_LINK: u64 = 1_000_000;
 /// Rows that differ.
 const CHANGES: usize = 100;
 
 pub fn measure() -> Vec<Line> {
     let mut lines = through(BULK);
     lines.extend(through(ROWS));
-    lines.push(delivery());
-    lines.extend(slowly());
     lines.extend(few());
     lines
 }
 
 /// So many rows through a session, and the same bytes without it.
 fn through(count: usize) -> Vec<Line> {
-    let shelf = shelf(count, 0);
+    let shelf = shelf(count);
     let raw = packed(&shelf);
     let mut times = [const { Vec::new() }; 3];
     for _ in 0..RUNS {
@@ -62,21 +52,18 @@ fn through(count: usize) -> Vec<Line> {
     };
     let [rows, frames, bare] = times.each_ref().map(speed);
     let line = |what: &str, speed| {
-        Line::new(format!("{count} rows through a sealed session{what}"), speed)
+        Line::new(format!("{count} public rows through a sealed session{what}"), speed)
             .against("the same bytes over bare TLS", &bare)
     };
     vec![line("", frames).goal_ratio_over(0.8), line(", each checked and taken out", rows)]
 }
 
-/// A node's shelf with these rows, of which so many are not those of the others.
-fn shelf(rows: usize, changed: usize) -> Arc<Shelf> {
-    let folder = Folder::new("bench-transfer");
-    let path = folder.path().join("DATABASE1.txt");
-    let mut text = people::file(rows - changed);
-    (rows..rows + changed).for_each(|number| text += &(people::row(number) + "\n"));
-    fs::write(&path, text).expect("written");
-    let (database, _) = Database::open(&path).expect("read");
-    Shelves::default().full(&database)
+/// What a node with these people gives to readers.
+fn shelf(rows: usize) -> Arc<Shelf> {
+    let network = Network::new("bench-transfer", 2);
+    network.put(1, &people::file(rows));
+    let one = Inside::open(&network, 1);
+    one.context.shelves.public(one.database())
 }
 
 /// The bytes of all its rows, as they are sent.
@@ -104,7 +91,7 @@ fn give(
             for want in own.want(&offer) {
                 server.send(&Taking::Want(want).encode()).expect("sent");
             }
-            let (flow, mut rows) = (server.flow(SLOWEST_FILE), 0);
+            let (flow, mut rows) = (server.flow(SLOWEST_COPY), 0);
             loop {
                 let body = server.receive_of(&flow).expect("sent");
                 match Giving::decode(&body) {
@@ -113,14 +100,14 @@ fn give(
                     other => unreachable!("{other:?}"),
                 }
             }
-            server.send(&Taking::Stored(Default::default()).encode()).expect("sent");
+            server.send(&[0]).expect("sent");
             rows
         });
         let hello = Opening::Bind(Bind::new([0; 16], [0; 32])).encode();
         client.send(&hello).expect("sent");
         let (time, ()) = timed(|| {
-            serve(&mut client, shelf, 0, &mut Meter::silent()).expect("taken");
-            client.expect(Deadline::after(PATIENCE)).expect("stored");
+            serve(&mut client, shelf).expect("taken");
+            client.expect(Deadline::after(PATIENCE)).expect("all came");
         });
         (time, taker.join().expect("no panic"))
     })
@@ -128,8 +115,8 @@ fn give(
 
 /// What a node does with a piece before its database.
 fn unpacked(squeezed: &[u8]) -> usize {
-    let (piece, mut rows) = (unsqueeze(squeezed).expect("ours"), Vec::new());
-    let found = unpack(&piece, View::Full, &mut |section, row| rows.push((section, row)));
+    let (piece, mut rows) = (unsqueeze(squeezed, MAX_ROWS_PIECE).expect("ours"), Vec::new());
+    let found = unpack(&piece, View::Public, &mut |section, row| rows.push((section, row)));
     assert_eq!(found.expect("ours").strange, 0);
     rows.len()
 }
@@ -161,62 +148,23 @@ fn bare(all: &[Vec<u8>], (client, server): (TcpStream, TcpStream)) -> Duration {
     })
 }
 
-/// From the menu of one node to the confirmation of the other, which had nothing.
-fn delivery() -> Line {
-    let text = people::file(ROWS);
-    let mut times = Vec::new();
-    for _ in 0..DELIVERIES {
-        let network = Network::new("bench-delivery", 2);
-        network.put(1, &text);
-        let (mut one, two) = (network.tier1(1), network.tier1(2));
-        let begun = Instant::now();
-        one.type_lines(&["9"]);
-        two.wait_for_any("sent its database");
-        one.wait_for("The database reached peer 2");
-        times.push(begun.elapsed());
-    }
-    let packed = packed(&shelf(ROWS, 0));
-    let bare: Vec<_> = (0..DELIVERIES).map(|_| bare(&packed, streams())).collect();
-    Line::new(
-        "100000 rows from one node to another, merged, on its disk, confirmed",
-        Runs::times(&times),
-    )
-    .against("the same bytes over bare TLS", &Runs::times(&bare))
-}
-
-/// A link of a megabyte a second.
-fn slowly() -> Vec<Line> {
-    let shelf = shelf(SLOW_ROWS, 0);
-    let raw = packed(&shelf);
-    let slow = || relay::streams(Relay { bytes_per_second: Some(SLOW_LINK) });
-    let (streams, ended) = slow();
-    let (squeezed, came) = give(&shelf, &Index::default(), streams, unpacked);
-    assert_eq!(came, SLOW_ROWS);
-    drop(ended);
-    let plain = Runs::times(&[bare(&raw, slow().0)]);
-    vec![
-        Line::new("30000 rows over a link of 1 MB/s, squeezed", Runs::times(&[squeezed]))
-            .against("the same bytes over bare TLS over it", &plain),
-    ]
-}
-
-/// What travels when a hundred rows of a hundred thousand are new.
+/// What travels when a hundred rows of a hundred thousand are new to the reader.
 fn few() -> Vec<Line> {
-    let giver = shelf(ROWS + CHANGES, CHANGES);
-    let taker: Vec<_> = (0..ROWS).map(people::row).collect();
-    let own = Index::new(taker.iter().map(|line| (Section::People, line.as_str())));
+    let giver = shelf(ROWS);
+    let (known, new) = giver.rows.split_at(giver.rows.len() - CHANGES);
+    let own = Index::new(known.iter().map(|(section, row)| (*section, row.line())));
     let (streams, ended) = relay::streams(Relay { bytes_per_second: None });
     let (time, came) = give(&giver, &own, streams, unpacked);
     assert_eq!(came, CHANGES);
     let counted = ended.join();
-    let changes: usize = (ROWS..ROWS + CHANGES).map(|number| people::row(number).len()).sum();
+    let changes: usize = new.iter().map(|(_, row)| row.line().len()).sum();
     let runs = |unit, value| Runs::new(unit, vec![value]);
     vec![
         Line::new(
-            "bytes of a session for 100 changes in 100000 rows",
+            "bytes of a copy with 100 new of 100000 rows",
             runs("bytes", counted.bytes as f64),
         )
-        .against("the changes' own", &runs("bytes", changes as f64)),
+        .against("the new rows' own", &runs("bytes", changes as f64)),
         Line::new("round trips of it, with those of TLS", runs("", counted.turns as f64 / 2.0)),
         Line::new("how long it takes", Runs::times(&[time])),
     ]

@@ -13,6 +13,7 @@ use reunite::model::writer::Snapshot;
 use reunite::store::files::DataFolder;
 use reunite::store::identity_file::{self, IdentityFile};
 use reunite::store::peer_book::{Peer, PeerBook};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -168,6 +169,25 @@ impl Network {
     /// The rows of people in a node's file, sorted.
     pub fn people(&self, number: usize) -> Vec<String> {
         people_of(&fs::read_to_string(self.database(number)).unwrap_or_default())
+    }
+
+    /// Waits until a node has written its files after its first start; this is the last of them.
+    pub fn wait_written(&self, number: usize) {
+        let base = self.database(number).with_extension("base");
+        until("the files are written", || base.exists());
+    }
+
+    /// Waits until these rows of people, and no others, are in a node's file.
+    #[track_caller]
+    pub fn people_become<S: AsRef<str>>(&self, number: usize, rows: &[S]) {
+        let mut rows: Vec<_> = rows.iter().map(AsRef::as_ref).collect();
+        rows.sort_unstable();
+        let end = Instant::now() + PATIENCE;
+        while self.people(number) != rows {
+            let there = self.people(number);
+            assert!(Instant::now() < end, "node {number} has {there:#?}, not {rows:#?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub fn tier1(&self, number: usize) -> Node {
@@ -328,6 +348,27 @@ impl Node {
     pub fn quit(mut self) -> ExitStatus {
         self.type_lines(&["0"]);
         self.wait_exit()
+    }
+
+    /// Stops all of its threads, where they are.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        let stat = |task: fs::DirEntry| fs::read_to_string(task.path().join("stat"));
+        let is_stopped = |task: fs::DirEntry| stat(task).is_ok_and(|stat| stat.contains(") T "));
+        until(&format!("{} is stopped", self.name), || {
+            let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs");
+            tasks.flatten().all(is_stopped)
+        });
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_raw(self.pid() as i32).expect("a process");
+        kill_process(process, signal).expect("sent");
     }
 
     /// kill -9.

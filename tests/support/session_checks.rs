@@ -7,7 +7,10 @@
 
 use reunite::model::fields;
 use reunite::model::frame::{Frames, append};
-use reunite::model::limits::{MAX_FRAME, MAX_ROWS_PIECE, MAX_SPOKEN, ROWS_PIECE};
+use reunite::model::ledger::block::Received;
+use reunite::model::ledger::stored::Stored;
+use reunite::model::limits::{MAX_ENTRIES, MAX_FRAME, MAX_ROWS_PIECE, MAX_SPOKEN, ROWS_PIECE};
+use reunite::model::meeting::{Meeting, unbundle};
 use reunite::model::message::{Fetching, Giving, Listening, Opened, Opening, Taking, Talking};
 use reunite::model::parcel::{View, pieces, unpack};
 use reunite::model::reconcile::{Giver, Index, Renewal};
@@ -55,9 +58,11 @@ pub fn messages(input: &[u8]) {
         Fetching::decode(input).map(|message| same(message.encode())).is_ok(),
         Giving::decode(input).map(|message| same(message.encode())).is_ok(),
         Taking::decode(input).map(|message| same(message.encode())).is_ok(),
+        Meeting::decode(input).map(|message| same(message.encode())).is_ok(),
     ];
     let refused = matches!(Taking::decode(input), Ok(Taking::Refused(_)));
-    assert!(places.iter().filter(|place| **place).count() <= 1 + usize::from(refused));
+    assert!(places.iter().filter(|place| **place).count() <= 1 + 2 * usize::from(refused));
+    blocks(input);
     if let Ok(Talking::Say(spoken) | Talking::Alarm(spoken)) = Talking::decode(input) {
         assert!((1..=MAX_SPOKEN).contains(&spoken.as_str().len()));
     }
@@ -78,9 +83,30 @@ pub fn messages(input: &[u8]) {
     }
 }
 
+/// The input is a piece of blocks: each of them is refused, or says exactly the same again.
+fn blocks(input: &[u8]) {
+    for bytes in unbundle(input).unwrap_or_default() {
+        block(bytes);
+    }
+    block(input);
+}
+
+/// The input is a block, or an entry of the ledger's file.
+pub fn block(input: &[u8]) {
+    if let Ok(block) = Received::read(input) {
+        let header = block.signed().header();
+        assert!(input.starts_with(block.signed().bytes()));
+        assert!((1..=MAX_ENTRIES).contains(&usize::from(header.count)));
+    }
+    if let Ok(Stored::Block(block)) = Stored::read(input) {
+        assert_eq!(Stored::block_of(input).map(<[u8]>::len), Some(input.len() - 1));
+        assert!(block.signed().header().count > 0);
+    }
+}
+
 /// The input is a piece of rows, squeezed and as it is.
 pub fn rows(input: &[u8]) {
-    if let Ok(piece) = unsqueeze(input) {
+    if let Ok(piece) = unsqueeze(input, MAX_ROWS_PIECE) {
         assert!((1..=MAX_ROWS_PIECE).contains(&piece.len()));
         unpacked(&piece);
     }
@@ -89,7 +115,7 @@ pub fn rows(input: &[u8]) {
         if (1..=MAX_ROWS_PIECE).contains(&input.len()) {
             let squeezed = Squeezer::new().squeeze(input, effort);
             assert!(squeezed.len() <= input.len() + 5);
-            assert_eq!(unsqueeze(&squeezed).expect("our own"), input);
+            assert_eq!(unsqueeze(&squeezed, MAX_ROWS_PIECE).expect("our own"), input);
         }
     }
 }

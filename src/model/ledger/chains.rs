@@ -86,8 +86,14 @@ impl Chains {
     /// Checks a run of blocks of one log, of which the first may be here already. Returns those that are new, in
     /// order. They are to be put on the disk, then to be given to `extend`.
     pub fn check(&self, run: Vec<Received>, rigour: Rigour) -> Result<Vec<Verified>, Refused> {
+        let known = self.examine(&run, rigour)?;
+        Ok(run.into_iter().skip(known).map(Verified::vouched).collect())
+    }
+
+    /// As `check`, for who needs the run also if it is refused. Returns how many of the first are here already.
+    pub fn examine(&self, run: &[Received], rigour: Rigour) -> Result<usize, Refused> {
         let Some(first) = run.first().map(|block| *block.signed().header()) else {
-            return Ok(Vec::new());
+            return Ok(0);
         };
         let nothing = Log::default();
         let log = self.logs.get(&first.name);
@@ -95,36 +101,35 @@ impl Chains {
             return Err(Fault::at(Wrong::Full, first.name, first.sequence).into());
         }
         let log = log.unwrap_or(&nothing);
-        let last = run.len().saturating_sub(1);
         let mut before = match first.sequence.checked_sub(1) {
             None => Some(BlockHash::NONE),
             Some(sequence) => log.hash(sequence),
         };
-        let (mut lamport, mut sequence, mut new) = (0, first.sequence, Vec::new());
-        for (at, block) in run.into_iter().enumerate() {
+        let (mut lamport, mut sequence, mut here) = (0, first.sequence, 0);
+        for (at, block) in run.iter().enumerate() {
             let signed = block.signed();
             let header = signed.header();
             if let Some(wrong) = out_of_place(header, first.name, sequence, before, lamport) {
                 return Err(signed.fault(wrong).into());
             }
-            if at == last || rigour == Rigour::Every {
+            if at + 1 == run.len() || rigour == Rigour::Every {
                 signed.check_signature()?;
             }
             if sequence == log.length() && header.lamport < log.lamport {
                 return Err(signed.fault(Wrong::Chain).into());
             }
-            let known = log.hash(sequence);
-            if known.is_some_and(|hash| hash != signed.hash()) {
-                signed.check_signature()?;
-                let (fault, clash) = (signed.fault(Wrong::Fork), Box::new(signed.clone()));
-                return Err(Refused { fault, clash: Some(clash) });
+            match log.hash(sequence) {
+                Some(hash) if hash != signed.hash() => {
+                    signed.check_signature()?;
+                    let (fault, clash) = (signed.fault(Wrong::Fork), Box::new(signed.clone()));
+                    return Err(Refused { fault, clash: Some(clash) });
+                }
+                Some(_) => here += 1,
+                None => {}
             }
             (before, lamport, sequence) = (Some(signed.hash()), header.lamport, sequence + 1);
-            if known.is_none() {
-                new.push(Verified::vouched(block));
-            }
         }
-        Ok(new)
+        Ok(here)
     }
 
     /// Puts a verified block behind the others of its log, and takes note of what it says of logs.
@@ -165,6 +170,23 @@ impl Chains {
     /// The hash of one block.
     pub fn hash(&self, name: &LogName, sequence: u32) -> Option<BlockHash> {
         self.logs.get(name)?.hash(sequence)
+    }
+
+    /// The Lamport number of the last block of a log.
+    pub fn lamport(&self, name: &LogName) -> u64 {
+        self.logs.get(name).map_or(0, |log| log.lamport)
+    }
+
+    /// How many blocks of a log are here.
+    pub fn length(&self, name: &LogName) -> u32 {
+        self.logs.get(name).map_or(0, Log::length)
+    }
+
+    /// A block that stands here already, read again: it is as verified as it was.
+    pub fn again(&self, block: Received) -> Option<Verified> {
+        let header = block.signed().header();
+        let is_here = self.hash(&header.name, header.sequence) == Some(block.signed().hash());
+        is_here.then(|| Verified::vouched(block))
     }
 
     /// What the next block of this node must have at least: more than every block here.
@@ -217,6 +239,11 @@ impl Chains {
     /// The proofs of all forks, to be shown and passed on.
     pub fn forks(&self) -> impl Iterator<Item = &ForkProof> {
         self.forks.values()
+    }
+
+    /// The proof that this log forked, if it did.
+    pub fn fork(&self, name: &LogName) -> Option<&ForkProof> {
+        self.forks.get(name)
     }
 
     /// Whether people have looked into this fork: another author says so, who never forked.

@@ -6,6 +6,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
+use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::{BlockHash, LogName};
 use crate::model::limits::MAX_LOGS;
 use std::collections::BTreeMap;
@@ -52,6 +53,13 @@ impl Heads {
             length: *length,
             hash: *hash,
         })
+    }
+
+    /// These heads as one hash: who has the same has the same ledger.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut out = Encoder::default();
+        self.encode(&mut out);
+        sha256(&[b"rn-heads1", &out.done()])
     }
 
     /// How many logs there are.
@@ -104,6 +112,15 @@ impl Heads {
             heads.insert(name, (length, hash));
         }
         Ok(Self(heads))
+    }
+}
+
+impl IntoIterator for Heads {
+    type Item = Head;
+    type IntoIter = std::vec::IntoIter<Head>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter().collect::<Vec<_>>().into_iter()
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::base::error::Result;
 use crate::model::ledger::merkle::sha256;
-use crate::model::ledger::names::Namer;
+use crate::model::ledger::names::{Namer, RecordId};
 use crate::model::ledger::operation::{About, Field, Kind, Operation};
 use crate::model::ledger::state::{State, values_of};
 use crate::model::ledger::view::View;
@@ -23,9 +23,9 @@ pub fn import(
     section: Section,
     row: &Row,
 ) -> Result<Option<Operation>> {
-    let about = about(namer, section, row);
+    let about = meant(state, namer, section, row);
     let mut values = values_of(row);
-    if state.view(about).is_some() {
+    if state.has_record(about) {
         values.retain(|field, value| !value.is_empty() && !state.ever_held(about, *field, value));
         if values.is_empty() {
             return Ok(None);
@@ -42,48 +42,45 @@ pub fn enter(
     row: &Row,
     rng: &mut impl CryptoRng,
 ) -> Result<Vec<Operation>> {
-    let about = about(namer, section, row);
+    let about = meant(state, namer, section, row);
     match state.view(about) {
         None => imported(namer, about, values_of(row)).map(|operation| vec![operation]),
         Some(view) => change(&view, row, rng),
     }
 }
 
-/// What an old database says that has no ledger yet.
-#[derive(Debug, Default)]
-pub struct TakenUp {
-    /// All its rows.
-    pub operations: Vec<Operation>,
-    /// The records of which people here had replaced a row. What they say is to be made when the operations have
-    /// been applied.
-    pub replaced: Vec<(About, Replaced)>,
-    /// Rows that cannot be operations.
-    pub strange: Vec<(Section, Row)>,
+/// The people of whom an old database has rows under `Replaced:`: somebody said that another row is right.
+#[derive(Debug)]
+pub struct Replacements<'a> {
+    namer: &'a Namer,
+    /// Of each of them the first row of `People`.
+    shown: BTreeMap<RecordId, Option<Row>>,
 }
 
-/// Takes up an old database, with its rows under `Replaced:`.
-pub fn take_up(namer: &Namer, rows: &[(Section, Row)]) -> TakenUp {
-    let mut taken = TakenUp::default();
-    let mut shown: HashMap<About, Row> = HashMap::new();
-    for (section, row) in rows.iter().filter(|(section, _)| *section == Section::People) {
-        shown.entry(about(namer, *section, row)).or_insert_with(|| row.clone());
+impl<'a> Replacements<'a> {
+    /// Those with these rows under `Replaced:`.
+    pub fn new<'r>(namer: &'a Namer, rows: impl Iterator<Item = &'r Row>) -> Self {
+        let name = |row: &Row| (namer.record(Section::Replaced, row), None);
+        Self { namer, shown: rows.map(name).collect() }
     }
-    let (mut seen, mut settled) = (HashSet::new(), HashSet::new());
-    for (section, row) in rows {
-        let about = about(namer, *section, row);
-        let Ok(operation) = imported(namer, about, values_of(row)) else {
-            taken.strange.push((*section, row.clone()));
-            continue;
-        };
-        if seen.insert(operation.id()) {
-            taken.operations.push(operation);
+
+    /// A row of `People` of the same database, in the order of the file.
+    pub fn note(&mut self, row: &Row) {
+        if self.shown.is_empty() {
+            return;
         }
-        if *section == Section::Replaced && settled.insert(about) {
-            let by = shown.get(&about).cloned();
-            taken.replaced.push((about, by.map_or(Replaced::Gone, Replaced::By)));
+        if let Some(shown) = self.shown.get_mut(&self.namer.record(Section::People, row)) {
+            shown.get_or_insert_with(|| row.clone());
         }
     }
-    taken
+
+    /// What people said. It is to be made when all rows, also the replaced ones, have been imported.
+    pub fn said(self) -> impl Iterator<Item = (About, Replaced)> {
+        self.shown.into_iter().map(|(record, by)| {
+            let about = About { section: Section::People, record };
+            (about, by.map_or(Replaced::Gone, Replaced::By))
+        })
+    }
 }
 
 /// What became of a row under `Replaced:`.
@@ -192,6 +189,14 @@ fn change(view: &View, row: &Row, rng: &mut impl CryptoRng) -> Result<Vec<Operat
         (true, false) => Ok(Vec::new()),
         (false, _) => view.edit(values, rng),
     }
+}
+
+/// The record that a row means: the one of its name, or one that somebody gave its Id later.
+pub fn meant(state: &State, namer: &Namer, section: Section, row: &Row) -> About {
+    let named = about(namer, section, row);
+    let id = (section == Section::People && !state.has_record(named)).then(|| id_of(row)).flatten();
+    let later = id.and_then(|id| state.given(id));
+    later.map_or(named, |record| About { record, ..named })
 }
 
 fn about(namer: &Namer, section: Section, row: &Row) -> About {
@@ -375,6 +380,19 @@ mod tests {
     }
 
     #[test]
+    fn a_row_with_an_id_that_was_given_here_is_no_new_person() {
+        let mut node = node(1);
+        node.enter(&row("Ana", "missing", ""));
+        let change = node
+            .view(&row("Ana", "missing", ""))
+            .edit(BTreeMap::from([(4, "17".into())]), &mut node.rng);
+        node.write(change.expect("right"));
+        assert!(!node.import(&row("Ana", "missing", "17")));
+        assert!(node.import(&row("Ana", "found", "17")));
+        assert_eq!((node.lines().len(), node.conflicts()), (1, 1));
+    }
+
+    #[test]
     fn an_old_database_is_taken_up_with_what_was_replaced_in_it() {
         let mut node = node(1);
         let old = [
@@ -384,10 +402,15 @@ mod tests {
             (Section::Replaced, row("Ana", "missing", "17")),
             (Section::Replaced, row("Cy", "", "")),
         ];
-        let taken = take_up(&node.namer, &old);
-        assert!(taken.strange.is_empty());
-        node.write(taken.operations);
-        for (about, replaced) in taken.replaced {
+        let namer = Namer::new(&SecretKey::from([7; 32]));
+        let mut replaced = Replacements::new(&namer, old.iter().skip(3).map(|(_, row)| row));
+        for (section, row) in &old {
+            if *section == Section::People {
+                replaced.note(row);
+            }
+            node.import(row);
+        }
+        for (about, replaced) in replaced.said() {
             let view = node.state.view(about).expect("there");
             let made = replaced.settle(&view, "replaced", &mut node.rng);
             node.write(made.expect("right"));

@@ -9,7 +9,8 @@ pub const HASH_BYTES: usize = 32;
 /// Most steps from a leaf to the root that a path may have: far more leaves than a block has entries.
 const MOST_STEPS: u8 = 32;
 
-type Hash = [u8; HASH_BYTES];
+/// A hash in the tree.
+pub type Hash = [u8; HASH_BYTES];
 
 /// The root over these leaves. Leaves and inner nodes are hashed apart, so that one is never taken for the other.
 pub fn root(leaves: &[Hash]) -> Hash {

@@ -109,7 +109,7 @@ impl fmt::Display for LogName {
 
 /// Names records, and draws the secrets of imported rows. All tier-1 nodes of a network have the same one, for as
 /// long as the network lasts: with another key, one row would be two records.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Namer {
     records: hmac::Key,
     imports: hmac::Key,
@@ -134,6 +134,11 @@ impl Namer {
             &self.records,
             &[section.title().as_bytes(), b"\0", kind, b"\0", text.as_bytes()],
         ))
+    }
+
+    /// What tells this namer from others, and nothing of its secret.
+    pub fn check(&self) -> [u8; 16] {
+        half(&self.records, &[b"check"])
     }
 
     /// What the secret of an imported operation is, so that it is the same operation wherever it is imported.

@@ -11,41 +11,43 @@ use crate::model::ledger::entry::Entry;
 use crate::model::ledger::graph::{Node, Standing, standings};
 use crate::model::ledger::history::{Change, Note};
 use crate::model::ledger::names::{BlockHash, OpId, RecordId};
-use crate::model::ledger::operation::{About, Field, Kind, Operation};
-use crate::model::ledger::view::{Candidate, Parts, View, fit};
+use crate::model::ledger::operation::{About, Field, Kind, Operation, Value};
+use crate::model::ledger::view::{Candidate, Parts, View};
 use crate::model::limits::MAX_TRAVELLING_ROWS;
 use crate::model::offer::{tag, tagged};
 use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::model::writer::Snapshot;
 use indexmap::IndexMap;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// No record, no operation.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
+
+/// The column of a person's Id.
+const ID: Field = 4;
 
 /// Where an operation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    block: u32,
-    position: u16,
+pub(super) struct Place {
+    pub(super) block: u32,
+    pub(super) position: u16,
 }
 
 /// An operation. It is known by its place in `ops`.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+pub(super) struct Slot {
     /// The first of its places; of one that has not come yet it says nothing.
-    place: Place,
+    pub(super) place: Place,
     /// Of which record; `NONE` if it has not come yet.
     record: u32,
     /// The next operation of that record.
-    next: u32,
+    pub(super) next: u32,
     /// Where its values are.
-    values: u32,
+    pub(super) values: u32,
     /// A bit for each field that has one.
     fields: u16,
-    kind: Kind,
+    pub(super) kind: Kind,
 }
 
 impl Slot {
@@ -58,7 +60,7 @@ impl Slot {
         kind: Kind::Set,
     };
 
-    fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         usize::try_from(self.fields.count_ones()).unwrap_or_default()
     }
 
@@ -87,15 +89,17 @@ pub struct Applied {
 pub struct State {
     ops: IndexMap<OpId, Slot>,
     /// Of each record the last operation that came.
-    records: IndexMap<(u8, RecordId), u32>,
+    pub(super) records: IndexMap<(u8, RecordId), u32>,
     /// Of operations that are over others: which.
     over: HashMap<u32, Box<[u32]>>,
     /// Further places of operations that stand in several.
     again: HashMap<u32, Vec<Place>>,
-    blocks: IndexMap<BlockHash, Note>,
-    values: Arena,
+    pub(super) blocks: IndexMap<BlockHash, Note>,
+    pub(super) values: Arena,
     /// Operations with values that were erased here, and stay so.
     erased: HashSet<u32>,
+    /// Records of people that were given an Id after they were begun, by that Id: they are not named by it.
+    given: HashMap<Box<str>, RecordId>,
 }
 
 impl State {
@@ -128,6 +132,16 @@ impl State {
         self.records.is_empty()
     }
 
+    /// Whether anything has come of this record.
+    pub fn has_record(&self, about: About) -> bool {
+        tag(about.section).is_some_and(|tag| self.records.contains_key(&(tag, about.record)))
+    }
+
+    /// The record of people that somebody gave this Id after it was begun.
+    pub fn given(&self, id: &str) -> Option<RecordId> {
+        self.given.get(id).copied()
+    }
+
     /// Whether this operation has come.
     pub fn has(&self, id: &OpId) -> bool {
         self.ops.get(id).is_some_and(|slot| slot.record != NONE)
@@ -157,45 +171,11 @@ impl State {
         Some(parts.view(about))
     }
 
-    /// The rows of a section in the order in which their records were begun.
-    pub fn rows(&self, section: Section) -> Vec<Row> {
-        let ranks = self.ranks();
-        let rank = |place: Place| {
-            let block = usize::try_from(place.block).ok().and_then(|at| ranks.get(at));
-            (block.copied().unwrap_or(NONE), place.position)
-        };
-        let mut order = Vec::with_capacity(self.records.len());
-        for (at, ((tag_of, record), last)) in (0_u32..).zip(&self.records) {
-            if tag(section) == Some(*tag_of) {
-                let first = self.chain(*last).filter_map(|at| self.op(at));
-                let first = first.map(|(_, slot)| rank(slot.place)).min();
-                order.push((first, *record, at));
-            }
-        }
-        order.sort_unstable();
-        order.iter().filter_map(|(_, _, at)| self.row(*at)).collect()
-    }
-
-    /// All rows, as the text file holds them.
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot { rows: Section::ALL.map(|section| self.rows(section)), kept: Vec::new() }
-    }
-
     /// All records, in no order that means something.
     pub fn records(&self) -> impl Iterator<Item = About> {
         self.records
             .keys()
             .filter_map(|(tag, record)| Some(About { section: tagged(*tag)?, record: *record }))
-    }
-
-    /// The records of which some field has several values, in the order of their names.
-    pub fn conflicts(&self) -> Vec<View> {
-        let several = self.records.iter().filter(|(_, last)| self.chain(**last).nth(1).is_some());
-        let mut names: Vec<_> = several.map(|(name, _)| *name).collect();
-        names.sort_unstable();
-        let about = |(tag, record)| Some(About { section: tagged(tag)?, record });
-        let views = names.into_iter().filter_map(|name| self.view(about(name)?));
-        views.filter(|view| !view.is_hidden() && view.conflicts().next().is_some()).collect()
     }
 
     /// What happened to a record, the first first.
@@ -248,6 +228,10 @@ impl State {
             let over = operation.over().iter().map(|id| self.slot_of(*id));
             let over = over.collect::<Result<Box<_>>>()?;
             self.over.insert(at, over);
+            if section == Section::People {
+                let id = operation.values().get(&ID).and_then(Value::text);
+                self.given.extend(id.filter(|id| !id.is_empty()).map(|id| (id.into(), record)));
+            }
         }
         let (record, next) = match self.records.get_full_mut(&name) {
             Some((record, _, last)) => (narrow(record)?, std::mem::replace(last, at)),
@@ -302,7 +286,7 @@ impl State {
 
     // --- looking ---
 
-    fn op(&self, at: u32) -> Option<(&OpId, &Slot)> {
+    pub(super) fn op(&self, at: u32) -> Option<(&OpId, &Slot)> {
         self.ops.get_index(usize::try_from(at).ok()?)
     }
 
@@ -315,7 +299,7 @@ impl State {
     }
 
     /// The operations of a record, from the last that came.
-    fn chain(&self, last: u32) -> impl Iterator<Item = u32> {
+    pub(super) fn chain(&self, last: u32) -> impl Iterator<Item = u32> {
         let next = |at: &u32| self.op(*at).map(|(_, slot)| slot.next).filter(|next| *next != NONE);
         std::iter::successors(Some(last).filter(|last| *last != NONE), next)
     }
@@ -338,37 +322,6 @@ impl State {
             Node { writes, over, lacks: links.iter().any(missing) }
         };
         standings(&members.iter().map(node).collect::<Vec<_>>())
-    }
-
-    /// The row that is shown of a record; `None` if it is hidden. Most records were never changed.
-    fn row(&self, record: u32) -> Option<Row> {
-        let (name, last) = self.records.get_index(usize::try_from(record).ok()?)?;
-        let about = About { section: tagged(name.0)?, record: name.1 };
-        let (_, slot) = self.op(*last)?;
-        let all = about.section.columns().len();
-        if slot.next == NONE && slot.kind == Kind::Set && slot.count() == all {
-            let values = self.values.values(slot.values, all);
-            return Some(fit(values.map(|value| value.unwrap_or_default().to_owned()).collect()));
-        }
-        let view = self.view(about)?;
-        (!view.is_hidden()).then(|| view.row())
-    }
-
-    /// Of each block its place among all, which is the same on all nodes for those that both have.
-    fn ranks(&self) -> Vec<u32> {
-        let notes: Vec<_> = self.blocks.values().collect();
-        let mut order: Vec<_> = (0..notes.len()).collect();
-        order.sort_by(|one, other| match (notes.get(*one), notes.get(*other)) {
-            (Some(one), Some(other)) => one.order(other),
-            _ => Ordering::Equal,
-        });
-        let mut ranks = vec![NONE; notes.len()];
-        for (rank, at) in (0..).zip(order) {
-            if let Some(place) = ranks.get_mut(at) {
-                *place = rank;
-            }
-        }
-        ranks
     }
 
     fn change(&self, at: u32) -> Option<Change> {

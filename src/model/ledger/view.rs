@@ -131,6 +131,22 @@ impl View {
         fit(self.columns.iter().map(|column| value(column).unwrap_or_default()).collect())
     }
 
+    /// Rows that say what else is held of it: each is the row that is shown, with another value in one field.
+    pub fn other_rows(&self) -> Vec<Row> {
+        let shown: Vec<_> = self.row().fields().map(|field| field.into_owned()).collect();
+        let mut rows = Vec::new();
+        for (field, column) in self.conflicts() {
+            for value in column.iter().skip(1).filter_map(|one| one.value.clone()) {
+                let mut fields = shown.clone();
+                if let Some(place) = fields.get_mut(usize::from(field)) {
+                    *place = value;
+                }
+                rows.push(Row::new(&fields));
+            }
+        }
+        rows
+    }
+
     /// The fields in which `row` says something else than is shown.
     pub fn changes(&self, row: &Row) -> BTreeMap<Field, String> {
         let shown = self.row();

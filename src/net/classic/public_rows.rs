@@ -2,8 +2,8 @@
 
 use crate::base::threads::lock;
 use crate::model::public::public;
-use crate::model::records::Records;
 use crate::model::row::Row;
+use crate::model::section::Section;
 use crate::store::database::{Database, Ticket};
 use indexmap::IndexSet;
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,12 @@ impl PublicRows {
         if let Some((_, rows)) = cached.as_ref().filter(|(state, _)| *state == now) {
             return Arc::clone(rows);
         }
-        let rows: IndexSet<_> = database.with(Records::people).iter().map(public).collect();
+        // The old ones go first, and no row is held twice: there may be a million.
+        *cached = None;
+        let mut rows = IndexSet::new();
+        database.each_row(Section::People, |_, row| {
+            rows.insert(public(&row));
+        });
         let rows: Arc<[Row]> = rows.into_iter().collect();
         *cached = Some((now, Arc::clone(&rows)));
         rows

@@ -1,0 +1,117 @@
+//! Menu item 15: how the ledger stands. The logs of each organisation, forks, and when peers were last in step.
+
+use crate::model::ids::PeerNumber;
+use crate::model::keys::IdentityKey;
+use crate::model::ledger::entry::Entry;
+use crate::model::ledger::fork::ForkProof;
+use crate::model::ledger::heads::Head;
+use crate::shell::desk::{Desk, Done, SECTIONS};
+use crate::shell::ledger_words::{self, Standing};
+use crate::shell::words;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// What is shown of the ledger.
+struct Shown {
+    standing: Standing,
+    heads: Vec<Head>,
+    forks: Vec<(ForkProof, bool)>,
+    contradictions: Vec<String>,
+}
+
+impl Desk<'_> {
+    /// Menu 15: shows how the ledger stands, and lets people decide on forks.
+    pub fn ledger_state(&mut self) -> Done {
+        let shown = self.look();
+        self.screen.say(ledger_words::standing(&shown.standing));
+        let mut authors: BTreeMap<[u8; 32], Vec<Head>> = BTreeMap::new();
+        for head in &shown.heads {
+            authors.entry(*head.name.author.as_bytes()).or_default().push(*head);
+        }
+        for (author, heads) in authors {
+            let who = self.author(&IdentityKey::from(author));
+            self.screen.say(ledger_words::logs(&who, &heads));
+        }
+        for peer in self.context.book.others(self.context.me) {
+            let name = words::peer_name(&self.context.book, peer.number);
+            let last = self.context.monitor.last_in_step(peer.number);
+            let ago = last.map(|last| Instant::now().duration_since(last));
+            self.screen.say(ledger_words::in_step(&name, ago));
+        }
+        for line in &shown.contradictions {
+            self.screen.say(ledger_words::contradiction(line));
+        }
+        for (fork, is_released) in &shown.forks {
+            let who = self.author(&fork.name().author);
+            self.screen.say(ledger_words::fork(&who, fork.sequence(), *is_released));
+            if !is_released {
+                self.decide(fork)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn look(&self) -> Shown {
+        self.context.database.with(|replica| {
+            let (state, chains) = (replica.state(), replica.chains());
+            let standing = Standing {
+                records: SECTIONS.map(|section| state.count(section)).iter().sum(),
+                contested: state.conflicts().len(),
+                hidden: state.hidden().len(),
+                awaited: state.awaited(),
+                digest: replica.digest(),
+            };
+            Shown {
+                standing,
+                heads: chains.heads().iter().collect(),
+                forks: chains
+                    .forks()
+                    .map(|fork| (fork.clone(), chains.is_released(fork)))
+                    .collect(),
+                contradictions: chains
+                    .contradictions()
+                    .map(|one| one.fault().to_string())
+                    .collect(),
+            }
+        })
+    }
+
+    /// Asks what is to become of a fork.
+    fn decide(&mut self, fork: &ForkProof) -> Done {
+        match self.input.line(ledger_words::FORK_CHOICE)?.as_str() {
+            "1" if self.context.database.with(|replica| replica.author()) == fork.name().author => {
+                self.screen.say(ledger_words::NOT_OWN_FORK);
+            }
+            "1" => {
+                let (name, sequence) = (fork.name(), fork.sequence());
+                let noted = self.context.database.note(|_| vec![Entry::Release { name, sequence }]);
+                match noted {
+                    Ok(ticket) => self.say_saved(ledger_words::RELEASED, ticket),
+                    Err(error) => self.screen.say(words::failure(&error)),
+                }
+                self.tell_all();
+            }
+            "2" => {
+                match self.context.database.take_over(&fork.name().author) {
+                    Ok((count, ticket)) => self.say_saved(&ledger_words::taken_over(count), ticket),
+                    Err(error) => self.screen.say(words::failure(&error)),
+                }
+                self.tell_all();
+            }
+            _ => self.screen.say(ledger_words::UNCHANGED),
+        }
+        Ok(())
+    }
+
+    /// Who signs with this key.
+    pub fn author(&self, key: &IdentityKey) -> String {
+        let me: PeerNumber = self.context.me;
+        match self.context.book.signer(key) {
+            _ if self.context.database.with(|replica| replica.author()) == *key => {
+                format!("node {me}, this node")
+            }
+            Some(peer) => words::peer_name(&self.context.book, peer.number),
+            None => ledger_words::UNKNOWN_AUTHOR.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! All that a person reads of the ledger: versions, histories, logs, forks.
+
+use crate::model::hex::spoken;
+use crate::model::ledger::heads::Head;
+use crate::model::shown::shown;
+use crate::shell::words::{changes, elapsed, records};
+use std::time::Duration;
+
+/// More match than can be chosen from.
+pub const TOO_MANY: &str = "More than 30 records match. Give more letters, or the Id.";
+/// Nothing was done.
+pub const UNCHANGED: &str = "Nothing was changed.";
+/// A conflict is settled.
+pub const SETTLED: &str = "The versions are settled.";
+/// A record is shown again.
+pub const RESTORED: &str = "    brought back";
+/// A record is hidden.
+pub const RETRACTED: &str = "The record is retracted. 14 brings it back.";
+/// A record was brought back.
+pub const BACK: &str = "The record is back.";
+/// Somebody whose key is not in the peers file.
+pub const UNKNOWN_AUTHOR: &str = "somebody who is not in the peers file";
+/// What can be done about a fork.
+pub const FORK_CHOICE: &str = "You have talked to its people, and 1 it may go on in a new log, 2 the changes that wait \
+                               here are right as well (Enter: decide later): ";
+/// A fork was released.
+pub const RELEASED: &str = "It may go on: what it writes in its new log counts again.";
+/// One cannot vouch for oneself.
+pub const NOT_OWN_FORK: &str =
+    "That is this node itself. Another organisation has to say that it may go on.";
+
+/// How many conflicts there are.
+pub fn conflicts(count: usize) -> String {
+    match count {
+        0 => "There is no conflict.".into(),
+        count => format!("Several versions of {}:", records(count)),
+    }
+}
+
+/// How many versions of a field there are.
+pub fn versions(field: &str, count: usize) -> String {
+    format!("{field} has {count} versions:")
+}
+
+/// A value in a list.
+pub fn value(value: Option<&str>) -> String {
+    match value {
+        None => "(withheld)".into(),
+        Some("") => "(unknown)".into(),
+        Some(value) => shown(value).into_owned(),
+    }
+}
+
+/// A field in a history.
+pub fn changed(field: &str, old: Option<&str>, new: &str) -> String {
+    match old {
+        Some(old) if old != new => format!("    {field}: {old} -> {new}"),
+        _ => format!("    {field}: {new}"),
+    }
+}
+
+/// That others had made the same change.
+pub fn also(others: &[String]) -> String {
+    format!("    the same by: {}", others.join("; "))
+}
+
+/// A retraction in a history.
+pub fn retracted(reason: Option<&str>) -> String {
+    format!("    retracted: {}", value(reason))
+}
+
+/// Asks what to do when records are hidden.
+pub fn retract_or_restore(hidden: usize) -> String {
+    format!("1 retract a record, 2 bring back one of {hidden} (Enter: 1): ")
+}
+
+/// How many more there are than are listed.
+pub fn and_more(count: usize) -> String {
+    format!("    … and {count} more")
+}
+
+/// What is known of the ledger as a whole.
+pub struct Standing {
+    /// Records that are shown, in all sections.
+    pub records: usize,
+    /// Records of which there are several versions.
+    pub contested: usize,
+    /// Records that were retracted.
+    pub hidden: usize,
+    /// Changes that others are over and that have not come.
+    pub awaited: usize,
+    /// The ledger as one hash.
+    pub digest: [u8; 32],
+}
+
+/// How the ledger stands.
+pub fn standing(standing: &Standing) -> String {
+    let Standing { records, contested, hidden, awaited, digest } = standing;
+    let mut text = format!(
+        "{records} records, {contested} with several versions, {hidden} retracted.\nNodes that have the same have the same number: {}",
+        spoken(digest)
+    );
+    if *awaited > 0 {
+        text.push_str(&format!("\n{} that others build on have not come yet.", changes(*awaited)));
+    }
+    text
+}
+
+/// How far the logs of an author go.
+pub fn logs(who: &str, heads: &[Head]) -> String {
+    let blocks: u64 = heads.iter().map(|head| u64::from(head.length)).sum();
+    let logs = if heads.len() == 1 { "1 log".into() } else { format!("{} logs", heads.len()) };
+    format!("  {who}: {blocks} blocks in {logs}")
+}
+
+/// When a peer was last in step.
+pub fn in_step(peer: &str, ago: Option<Duration>) -> String {
+    match ago {
+        None => format!("  {peer}: not in step since this node started"),
+        Some(ago) => format!("  {peer}: in step {}", elapsed(ago)),
+    }
+}
+
+/// A peer saw something else than is here.
+pub fn contradiction(fault: &str) -> String {
+    format!("WARNING: {}\n  -> Ask both organisations; `reunite verify` says more.", shown(fault))
+}
+
+/// That somebody forked.
+pub fn fork(who: &str, sequence: u32, is_released: bool) -> String {
+    let since = format!("{who} signed two different blocks {sequence} of one log");
+    match is_released {
+        true => format!("{since}; people have looked into it."),
+        false => format!(
+            "WARNING: {since}.\n  Either its memory was put back, or it lies. What it wrote since then does not count."
+        ),
+    }
+}
+
+/// What waited is signed by this node now.
+pub fn taken_over(count: usize) -> String {
+    format!("Taken over in this node's name: {}.", changes(count))
+}

@@ -1,0 +1,181 @@
+//! Menu items on what became of records: conflicts, history, retraction.
+
+use crate::model::ledger::history::{Change, Note};
+use crate::model::ledger::operation::{Field, Kind};
+use crate::model::ledger::view::View;
+use crate::model::limits::MAX_REASON;
+use crate::model::row::Row;
+use crate::model::section::Section;
+use crate::model::{date, shown::shown};
+use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES, SECTIONS};
+use crate::shell::ledger_words;
+use crate::shell::words;
+use std::collections::BTreeMap;
+
+impl Desk<'_> {
+    /// Menu 12: lists the records of which there are several versions, compares them, and settles one.
+    pub fn conflicts(&mut self) -> Done {
+        let views = self.context.database.with(|replica| replica.state().conflicts());
+        self.screen.say(ledger_words::conflicts(views.len()));
+        let Some(view) = self.choose_view("Which one", &views)? else { return Ok(()) };
+        let mut values = BTreeMap::new();
+        let fields: Vec<_> = view.conflicts().map(|(field, _)| field).collect();
+        for field in fields {
+            let chosen = self.settle(&view, field)?;
+            values.extend(chosen.map(|value| (field, value)));
+        }
+        if values.is_empty() {
+            self.screen.say(ledger_words::UNCHANGED);
+            return Ok(());
+        }
+        let settled = self.change(|_| {
+            let made = view.edit(values, &mut rand::rng())?;
+            Ok((made, ledger_words::SETTLED.to_owned()))
+        });
+        if settled {
+            self.tell_all();
+        }
+        Ok(())
+    }
+
+    /// Shows the versions of a field, and asks which is right. `None` leaves them.
+    pub fn settle(&mut self, view: &View, field: Field) -> Chosen<String> {
+        let name = column(view.about().section, field);
+        let versions: Vec<_> = view.column(field).to_vec();
+        self.screen.say(ledger_words::versions(name, versions.len()));
+        for (at, version) in versions.iter().enumerate() {
+            let value = ledger_words::value(version.value.as_deref());
+            let by = self.signed(&version.note);
+            self.screen.say(format!("{:>3} {value}  ({by})", at + 1));
+        }
+        let most = versions.len();
+        let answer = self
+            .input
+            .line(&format!("{name} (1-{most}, or what is right; Enter: leave them all): "))?;
+        if answer.is_empty() {
+            return Ok(None);
+        }
+        let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        Ok(match number.and_then(|at| versions.get(at)) {
+            Some(version) => version.value.clone(),
+            // As a row gives it back.
+            None => Row::new(&[answer]).fields().next().map(|value| value.into_owned()),
+        })
+    }
+
+    /// Menu 13: what happened to a record.
+    pub fn history(&mut self) -> Done {
+        let Some(view) = self.find("Which record", &SECTIONS)? else { return Ok(()) };
+        let about = view.about();
+        let changes = self.context.database.with(|replica| replica.state().history(about));
+        for line in self.told(about.section, &changes) {
+            self.screen.say(line);
+        }
+        Ok(())
+    }
+
+    /// The lines that tell a history.
+    fn told(&self, section: Section, changes: &[Change]) -> Vec<String> {
+        let mut before: BTreeMap<Field, String> = BTreeMap::new();
+        let mut lines = Vec::new();
+        for change in changes {
+            let by = change.notes.first().map_or(String::new(), |note| self.signed(note));
+            lines.push(by);
+            match change.kind {
+                Kind::Set => {}
+                Kind::Retract => {
+                    let reason = change.values.first().and_then(|(_, reason)| reason.as_deref());
+                    lines.push(ledger_words::retracted(reason));
+                }
+                Kind::Restore => lines.push(ledger_words::RESTORED.to_owned()),
+            }
+            for (field, value) in change.values.iter().filter(|_| change.kind == Kind::Set) {
+                let (name, new) = (column(section, *field), ledger_words::value(value.as_deref()));
+                let old = before.insert(*field, new.clone());
+                lines.push(ledger_words::changed(name, old.as_deref(), &new));
+            }
+            let others: Vec<_> =
+                change.notes.iter().skip(1).map(|note| self.signed(note)).collect();
+            lines.extend((!others.is_empty()).then(|| ledger_words::also(&others)));
+        }
+        lines
+    }
+
+    /// Menu 14: retracts a record, or brings one back.
+    pub fn retract(&mut self) -> Done {
+        let hidden = self.context.database.with(|replica| replica.state().hidden());
+        let back = match hidden.len() {
+            0 => String::new(),
+            count => self.input.line(&ledger_words::retract_or_restore(count))?,
+        };
+        if back == "2" { self.bring_back(&hidden) } else { self.take_back() }
+    }
+
+    fn take_back(&mut self) -> Done {
+        let Some(view) = self.find("Which record", &SECTIONS)? else { return Ok(()) };
+        let section = view.about().section;
+        self.list(section, &[&view.row()]);
+        let reason = self.input.line("Why is it wrong (Enter: retract nothing): ")?;
+        if reason.is_empty() {
+            self.screen.say(ledger_words::UNCHANGED);
+            return Ok(());
+        }
+        if reason.len() > MAX_REASON {
+            self.screen.say(words::TOO_LONG);
+            return Ok(());
+        }
+        let retracted = self.change(|_| {
+            let made = view.retract(&reason, &mut rand::rng())?;
+            Ok((made, ledger_words::RETRACTED.to_owned()))
+        });
+        if retracted {
+            self.tell_all();
+        }
+        Ok(())
+    }
+
+    fn bring_back(&mut self, hidden: &[View]) -> Done {
+        let Some(view) = self.choose_view("Which one", hidden)? else { return Ok(()) };
+        let restored = self.change(|_| {
+            let made = view.restore(&mut rand::rng())?;
+            Ok((made, ledger_words::BACK.to_owned()))
+        });
+        if restored {
+            self.tell_all();
+        }
+        Ok(())
+    }
+
+    /// Lists records of one section after the other, and asks for one.
+    fn choose_view(&mut self, what: &str, views: &[View]) -> Chosen<View> {
+        if views.is_empty() {
+            return Ok(None);
+        }
+        let few = views.get(..MOST_CHOICES.min(views.len())).unwrap_or_default();
+        let rows: Vec<_> = few.iter().map(View::row).collect();
+        for (at, (view, row)) in few.iter().zip(&rows).enumerate() {
+            let title = view.about().section.title();
+            self.screen.say(format!("{:>3} {title}: {}", at + 1, shown(row.line())));
+        }
+        if views.len() > few.len() {
+            self.screen.say(ledger_words::and_more(views.len() - few.len()));
+        }
+        let answer = self.input.line(&format!("{what} (1-{}, Enter: none): ", few.len()))?;
+        let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let chosen = number.and_then(|at| few.get(at)).cloned();
+        if chosen.is_none() {
+            self.screen.say(ledger_words::UNCHANGED);
+        }
+        Ok(chosen)
+    }
+
+    /// Who signed, and when by its clock.
+    fn signed(&self, note: &Note) -> String {
+        let who = self.author(&note.name.author);
+        format!("{who}, {} by its clock", date::shown(note.wall))
+    }
+}
+
+fn column(section: Section, field: Field) -> &'static str {
+    section.columns().get(usize::from(field)).copied().unwrap_or("?")
+}

@@ -1,0 +1,294 @@
+//! Opens a database: reads the ledger, and takes up what stands in the text beside it and not in the ledger.
+//!
+//! ```text
+//! the text is as it was written     nothing
+//! and the ledger is where it was    what is different was changed by hand
+//! the ledger went on, or no ledger  rows are imported: values that never were are new, all others are stale
+//! ```
+
+use crate::base::error::{Error, Result};
+use crate::model::dialect::Dialect;
+use crate::model::identity::Identity;
+use crate::model::ledger::entry::Entry;
+use crate::model::ledger::fault::Fault;
+use crate::model::ledger::heads::Heads;
+use crate::model::ledger::import::{self, Replacements};
+use crate::model::ledger::names::Namer;
+use crate::model::ledger::operation::About;
+use crate::model::ledger::replica::Replica;
+use crate::model::ledger::stored::{Birth, Stored};
+use crate::model::ledger::view::View;
+use crate::model::limits::MERGE_BATCH;
+use crate::model::reader::Kept;
+use crate::model::records::Records;
+use crate::model::row::Row;
+use crate::model::section::Section;
+use crate::model::writer::{Snapshot, write_all};
+use crate::store::database::{Database, Inner, Merged, Seen, Shared};
+use crate::store::disk::RealDisk;
+use crate::store::files;
+use crate::store::journal::Journal;
+use crate::store::ledger_file::{LedgerFile, Recovered};
+use crate::store::ledger_load::{Found, Load};
+use crate::store::text::{self, Base};
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// Who opens a database.
+#[derive(Debug)]
+pub struct Owner {
+    /// Who signs.
+    pub identity: Identity,
+    /// What names records.
+    pub namer: Namer,
+    /// What the network speaks. In a classic one no ledger travels.
+    pub dialect: Dialect,
+}
+
+/// What was found at start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Rows of people, vaccinations, camps.
+    pub rows: [usize; 3],
+    /// Rows that were in the text twice.
+    pub doubled: usize,
+    /// Lines that are not understood.
+    pub kept: Vec<Kept>,
+    /// Whether the text was missing and has been made.
+    pub made: bool,
+    /// Rows of the text that were taken up.
+    pub taken_up: usize,
+    /// Records of which there are several versions.
+    pub contested: usize,
+    /// What was found of the ledger's file.
+    pub recovered: Recovered,
+    /// What of the ledger cannot be verified: of each log the first.
+    pub faults: Vec<Fault>,
+    /// Why the ledger cannot be written now, if that is so.
+    pub trouble: Option<String>,
+    /// Where an old ledger of the classic dialect was put, if one was.
+    pub put_aside: Option<PathBuf>,
+}
+
+/// The ledger beside the text at `path`.
+pub fn ledger_path(path: &Path) -> PathBuf {
+    path.with_extension("ledger")
+}
+
+impl Database {
+    /// Opens the database with the text at `path`, and makes it where it is missing.
+    pub fn open(path: &Path, owner: Owner) -> Result<(Self, Loaded)> {
+        let mut loaded = Loaded::default();
+        if files::is_missing(path)? {
+            files::replace(path, |out| write_all(&Snapshot::default(), out).map(|_| ()))?;
+            loaded.made = true;
+        }
+        let dialect = owner.dialect;
+        let (mut inner, found) = open_ledger(path, owner, &mut loaded)?;
+        // Taken before reading: an edit while it is read is an edit.
+        let print = files::print(path);
+        let scanned = text::scan(path)?;
+        inner.kept.clone_from(&scanned.kept);
+        let base = Base::read(path);
+        let was_empty = inner.replica.chains().heads().is_empty();
+        let is_current = base.is_some_and(|base| base.ledger == inner.replica.digest());
+        let is_as_written = base.is_some_and(|base| base.text == scanned.hash);
+        if !is_as_written || loaded.put_aside.is_some() {
+            let (records, doubled) = text::read(path)?;
+            loaded.doubled = doubled;
+            let taken = match is_current {
+                true => inner.take_edits(&records, &HashSet::new()),
+                false => inner.import(&records),
+            };
+            loaded.taken_up = taken?.new;
+        }
+        for rows in found.versions.chunks(MERGE_BATCH) {
+            inner.merge(rows, &mut Vec::new())?;
+        }
+        // In a network where no ledger travels nobody else can have more of this log than is here.
+        let is_whole = found.faults.is_empty() && loaded.recovered.damages.is_empty();
+        if dialect == Dialect::Classic && is_whole {
+            inner.replica.go_on();
+        }
+        inner.version += 1;
+        if is_as_written && is_current && loaded.taken_up == 0 {
+            inner.texted = inner.version;
+        }
+        let state = inner.replica.state();
+        loaded.contested = state.conflicts().len();
+        loaded.rows = [Section::People, Section::Vaccinations, Section::Camps]
+            .map(|section| state.count(section));
+        loaded.kept.clone_from(&inner.kept);
+        loaded.faults = found.faults;
+        // What is taken up is on the disk before anybody is met; what the disk does not take goes on waiting.
+        inner.write_out();
+        // A text that went unread while the ledger went on showed what nobody can tell.
+        let showed = match is_current || was_empty {
+            true => inner.replica.chains().heads(),
+            false => Heads::default(),
+        };
+        let seen = Seen { print, people: scanned.people, showed };
+        let shared = Shared {
+            path: path.to_owned(),
+            inner: Mutex::new(inner),
+            seen: Mutex::new(seen),
+            bell: Condvar::new(),
+        };
+        let database = Self(Arc::new(shared));
+        if database.with(Replica::is_stale) {
+            database.build_anew()?;
+        }
+        Ok((database, loaded))
+    }
+}
+
+/// What was found of the ledger, besides what is in memory.
+struct Old {
+    faults: Vec<Fault>,
+    /// Versions of records of a ledger that was put aside, besides those that its text shows.
+    versions: Vec<(Section, Row)>,
+}
+
+/// Reads the ledger, or begins one.
+fn open_ledger(path: &Path, owner: Owner, loaded: &mut Loaded) -> Result<(Inner, Old)> {
+    let ledger = ledger_path(path);
+    let Owner { identity, namer, dialect } = owner;
+    let birth = Birth::new(dialect, &namer);
+    let mut versions = Vec::new();
+    let (mut file, mut replica, mut found) =
+        read_ledger(&ledger, Replica::new(identity, namer), loaded)?;
+    match &found.birth {
+        Some(born) if born.is_of(replica.namer()) => {}
+        Some(born) if born.dialect == Dialect::Classic => {
+            // Its network moved over to the sealed dialect, where records have other names.
+            let other = |view: &View| {
+                let section = view.about().section;
+                view.other_rows().into_iter().map(move |row| (section, row))
+            };
+            versions = replica.state().conflicts().iter().flat_map(other).collect();
+            drop(file);
+            loaded.put_aside = Some(put_aside(&ledger)?);
+            (file, replica, found) = read_ledger(&ledger, replica.emptied(), loaded)?;
+        }
+        Some(_) => {
+            return Err(Error::input(
+                ledger.display().to_string(),
+                format!(
+                    "it is the ledger of another network, which is sealed; this one is {dialect}"
+                ),
+                "give the --data of this network",
+            ));
+        }
+        None => {}
+    }
+    let journal = Journal::new(file, std::mem::take(&mut found.places));
+    let mut inner = Inner { replica, journal, kept: Vec::new(), version: 0, texted: 0 };
+    if found.entries == 0 {
+        inner.append(None, Stored::birth(&birth));
+    }
+    Ok((inner, Old { faults: found.faults, versions }))
+}
+
+fn read_ledger(
+    ledger: &Path,
+    replica: Replica,
+    loaded: &mut Loaded,
+) -> Result<(LedgerFile, Replica, Found)> {
+    let mut load = Load::new(replica);
+    let (file, recovered) =
+        LedgerFile::open(Arc::new(RealDisk), ledger, |place, entry| load.entry(place, entry))?;
+    let (replica, found) = load.finish();
+    loaded.trouble = file.trouble().map(|cause| cause.to_string());
+    loaded.recovered = recovered;
+    Ok((file, replica, found))
+}
+
+/// Gives all files of a ledger other names, with which nobody reads them any more. Returns the first one's.
+fn put_aside(ledger: &Path) -> Result<PathBuf> {
+    let wrong = |cause| Error::device(format!("put {} aside", ledger.display()), cause);
+    let (_, folder) = files::beside(ledger);
+    let begin = ledger.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let aside = |name: &str| folder.join(name.replacen(&begin, &format!("{begin}-classic"), 1));
+    for entry in fs::read_dir(folder).map_err(wrong)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name == begin || name.strip_prefix(&begin).is_some_and(|rest| rest.starts_with('.')) {
+            fs::rename(entry.path(), aside(&name)).map_err(wrong)?;
+        }
+    }
+    Ok(aside(&begin))
+}
+
+impl Inner {
+    /// Takes what somebody changed in the text while it showed what the ledger says now, but for the records that
+    /// `changed` since: of these, values that never were are new, and all others are stale.
+    pub fn take_edits(&mut self, records: &Records, changed: &HashSet<About>) -> Result<Merged> {
+        let (state, namer) = (self.replica.state(), self.replica.namer());
+        let meant = |(section, row): &(Section, Row)| import::meant(state, namer, *section, row);
+        let (late, rows): (Vec<_>, Vec<_>) =
+            all_rows(records).into_iter().partition(|row| changed.contains(&meant(row)));
+        let (operations, strange) = import::hand_edits(state, namer, &rows, &mut rand::rng());
+        let mut merged =
+            Merged { new: operations.len(), strange: strange.len(), ..Merged::default() };
+        self.keep(&strange);
+        self.sign(operations.into_iter().map(Entry::Change).collect())?;
+        merged.add(self.merge(&late, &mut Vec::new())?);
+        Ok(merged)
+    }
+
+    /// Imports the rows of a text, in portions that the disk can take one after the other.
+    pub fn import(&mut self, records: &Records) -> Result<Merged> {
+        let replaced = records.rows(Section::Replaced);
+        let namer = self.replica.namer().clone();
+        let mut replacements = Replacements::new(&namer, replaced.iter());
+        let (mut sum, mut strange) = (Merged::default(), Vec::new());
+        let rows = all_rows(records);
+        for rows in rows.chunks(MERGE_BATCH) {
+            for (section, row) in rows {
+                if *section == Section::People {
+                    replacements.note(row);
+                }
+            }
+            sum.add(self.merge(rows, &mut strange)?);
+            if self.journal.is_long() {
+                self.write_out();
+            }
+        }
+        self.keep(&strange);
+        for (about, said) in replacements.said() {
+            let Some(view) = self.replica.state().view(about) else { continue };
+            let operations = said.settle(&view, REPLACED, &mut rand::rng())?;
+            self.sign(operations.into_iter().map(Entry::Change).collect())?;
+        }
+        Ok(sum)
+    }
+
+    /// Has the disk take what waits. What it does not take goes on waiting.
+    fn write_out(&mut self) {
+        if let Err(error) = self.journal.file().flush() {
+            log::warn!("{error}");
+        }
+        self.journal.saved();
+    }
+
+    /// Rows that cannot be operations stay in the text, as what is not understood.
+    fn keep(&mut self, strange: &[(Section, Row)]) {
+        for (section, row) in strange {
+            let (section, bytes) = (Some(*section), row.line().as_bytes().to_vec());
+            let why = "it cannot be shared: it is too long, or written unusually";
+            if !self.kept.iter().any(|kept| kept.bytes == bytes) {
+                self.kept.push(Kept { section, line: 0, bytes, why });
+            }
+        }
+    }
+}
+
+/// Why a row under `Replaced:` is hidden of which no newer one is there.
+const REPLACED: &str = "replaced in an old database";
+
+/// The rows of a text, those under `Replaced:` last.
+fn all_rows(records: &Records) -> Vec<(Section, Row)> {
+    let rows = |section| records.rows(section).iter().map(move |row| (section, row.clone()));
+    Section::ALL.into_iter().flat_map(rows).collect()
+}

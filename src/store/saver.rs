@@ -1,0 +1,334 @@
+//! The thread that keeps the disk up to date: the ledger what nobody waits for, the text what the ledger says, and
+//! the ledger what somebody wrote into the text.
+
+use crate::base::error::{Error, Result};
+use crate::base::threads::{Stop, lock};
+use crate::model::ledger::block::{Received, Verified};
+use crate::model::ledger::entry::Entry;
+use crate::model::ledger::heads::{Heads, Range};
+use crate::model::ledger::listing::Spot;
+use crate::model::ledger::operation::About;
+use crate::model::ledger::replica::Replica;
+use crate::model::ledger::state::State;
+use crate::model::ledger::stored::Stored;
+use crate::model::limits::{CHECKPOINT_EVERY, IDLE_LOOK, LOAD_RUN, READ_BLOCKS, SHOWN_BATCH};
+use crate::model::reader::Kept;
+use crate::model::row::Row;
+use crate::model::section::Section;
+use crate::model::writer::Source;
+use crate::store::database::{Database, Inner, Seen};
+use crate::store::files;
+use crate::store::text;
+use std::collections::HashSet;
+use std::io;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+/// How the disk is doing, when that changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// The ledger or the text cannot be written; the changes are in memory.
+    Failing(String),
+    /// They could be written again.
+    Well,
+    /// Somebody wrote so many changes into the text while the node was running.
+    Edited(usize),
+}
+
+/// Shortest and longest pause after a write that failed.
+const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+/// How long an edited file must rest before it is read.
+const EDIT_REST: Duration = Duration::from_millis(1500);
+/// How often an edit may get in the way of one write.
+const MOST_EDITS: usize = 10;
+/// Longest pause between two writes of the text; shorter ones are five times as long as the write took.
+const MOST_PAUSE: Duration = Duration::from_secs(1);
+
+impl Database {
+    /// The saver thread: runs until `stop`, and writes a last time then.
+    pub fn keep_saved(&self, stop: &Stop, tell: impl Fn(Disk)) -> Result<()> {
+        let (mut failures, mut witnessed) = (0, Instant::now());
+        loop {
+            let ending = stop.is_set();
+            let is_due = self.wait_for_work(ending);
+            if !ending && witnessed.elapsed() >= CHECKPOINT_EVERY {
+                witnessed = Instant::now();
+                if let Err(error) = self.note(|replica| replica.checkpoint().into_iter().collect())
+                {
+                    log::warn!("what was seen of others could not be signed: {error}");
+                }
+            }
+            if !is_due {
+                if ending {
+                    return self.close();
+                }
+                continue;
+            }
+            let begun = Instant::now();
+            let pause = match self.save(stop, &tell) {
+                Ok(()) => {
+                    if std::mem::take(&mut failures) > 0 {
+                        tell(Disk::Well);
+                    }
+                    MOST_PAUSE.min(begun.elapsed() * 5)
+                }
+                Err(error) => {
+                    if failures == 0 {
+                        tell(Disk::Failing(error.to_string()));
+                    }
+                    failures += 1;
+                    RETRY[1].min(RETRY[0] * failures)
+                }
+            };
+            if stop.wait(pause) && ending {
+                // Written, or tried, after the last change there can be.
+                return self.close();
+            }
+        }
+    }
+
+    /// Waits a while, unless the node is `ending`, for something to be written or read. Returns whether there is.
+    fn wait_for_work(&self, ending: bool) -> bool {
+        let mut inner = lock(&self.0.inner);
+        if !inner.has_work() && !ending {
+            let waited = self.0.bell.wait_timeout(inner, IDLE_LOOK);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let has_work = inner.has_work();
+        drop(inner);
+        has_work || self.is_edited()
+    }
+
+    /// Whether somebody else has written the text. One that is gone is no edit: it is written again.
+    fn is_edited(&self) -> bool {
+        let there = files::print(&self.0.path);
+        there.is_some() && there != lock(&self.0.seen).print
+    }
+
+    fn close(&self) -> Result<()> {
+        self.file().close()
+    }
+
+    fn save(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<()> {
+        let file = self.file();
+        if lock(&self.0.inner).journal.has_failed() {
+            file.resume()?;
+            lock(&self.0.inner).journal.again();
+        }
+        file.flush()?;
+        if lock(&self.0.inner).journal.has_failed() {
+            return Err(Error::device("write the ledger", io::Error::other("it failed again")));
+        }
+        if self.with(Replica::is_stale) {
+            self.build_anew()?;
+        }
+        self.write_text(stop, tell)
+    }
+
+    // --- the text ---
+
+    /// Takes up an edit if there is one, and writes the text.
+    fn write_text(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<()> {
+        let path = &self.0.path;
+        for _ in 0..MOST_EDITS {
+            if self.is_edited() {
+                let changes = self.take_up(stop)?;
+                tell(Disk::Edited(changes));
+                self.file().flush()?;
+            }
+            let shown = Shown::now(self);
+            let written = text::write(path, &shown, shown.digest, || !self.is_edited())?;
+            let Some(written) = written else { continue };
+            let (print, people) = (Some(written.print), shown.people());
+            *lock(&self.0.seen) = Seen { print, people, showed: shown.heads.clone() };
+            let mut inner = lock(&self.0.inner);
+            inner.texted = shown.version;
+            if written.kept_at.len() == inner.kept.len() {
+                let kept = inner.kept.iter_mut().zip(written.kept_at);
+                kept.for_each(|(kept, line)| kept.line = line);
+            }
+            return Ok(());
+        }
+        Err(Error::input(
+            path.display().to_string(),
+            "somebody else keeps writing it",
+            "let only this node write it, or stop the node first",
+        ))
+    }
+
+    /// Somebody edited the text while the node was running: what they wrote is taken up before it is replaced.
+    /// Rows they removed come back: removing is not done in the file. Returns how many changes there are.
+    fn take_up(&self, stop: &Stop) -> Result<usize> {
+        let path = &self.0.path;
+        // An editor or a copy may be in the middle of it: wait until it has rested.
+        let mut print = files::print(path);
+        for _ in 0..MOST_EDITS {
+            stop.wait(EDIT_REST);
+            let again = files::print(path);
+            if again == std::mem::replace(&mut print, again) {
+                break;
+            }
+        }
+        let (records, _) = text::read(path)?;
+        let people = records.rows(Section::People).len();
+        let (whole, showed) = {
+            let seen = lock(&self.0.seen);
+            (people >= seen.people, seen.showed.clone())
+        };
+        let mut inner = lock(&self.0.inner);
+        // What is not understood stands only in the text: what was corrected there is gone. But not if people
+        // are missing too: then the file was cut off, and nothing of it was meant.
+        inner.take_kept(records.kept(), whole);
+        // Edits are over what the text showed: of records that changed since, that cannot be told any more.
+        let taken = match inner.changed_since(&showed)? {
+            Some(changed) => inner.take_edits(&records, &changed)?,
+            None => inner.import(&records)?,
+        };
+        inner.version += 1;
+        drop(inner);
+        *lock(&self.0.seen) = Seen { print, people, showed };
+        Ok(taken.new)
+    }
+
+    // --- the state ---
+
+    /// Builds the state anew from the blocks that count, after a fork was proved or released.
+    pub(in crate::store) fn build_anew(&self) -> Result<()> {
+        let (mut state, mut done) = (State::default(), Heads::default());
+        // Most of it without the lock; the second time only what came meanwhile.
+        let heads = self.heads();
+        for range in heads.beyond(&done) {
+            self.apply_to(&mut state, range)?;
+        }
+        done = heads;
+        let mut inner = lock(&self.0.inner);
+        for entry in &inner.entries_since(&done, usize::MAX)?.unwrap_or_default() {
+            apply_block(&inner.replica, &mut state, Stored::block_of(entry).unwrap_or_default())?;
+        }
+        inner.replica.renewed(state);
+        inner.version += 1;
+        Ok(())
+    }
+
+    fn apply_to(&self, state: &mut State, mut range: Range) -> Result<()> {
+        while range.from < range.to {
+            let blocks = self.blocks(&range, LOAD_RUN)?;
+            if blocks.is_empty() {
+                return Ok(());
+            }
+            range.from = range.from.saturating_add(u32::try_from(blocks.len()).unwrap_or(u32::MAX));
+            for block in blocks {
+                self.with(|replica| apply_block(replica, state, &block))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn apply_block(replica: &Replica, state: &mut State, bytes: &[u8]) -> Result<()> {
+    let Ok(block) = Received::read(bytes) else { return Ok(()) };
+    match replica.chains().again(block) {
+        Some(block) if replica.chains().counts(block.header()) => state.apply(&block).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
+impl Inner {
+    /// The entries behind these heads, those that are not on the disk yet last; `None` if they are more than `most`.
+    fn entries_since(&mut self, heads: &Heads, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+        let ranges = self.heads().beyond(heads);
+        let places = ranges.iter().flat_map(|range| self.journal.places(range, usize::MAX));
+        let places: Vec<_> = places.take(most.saturating_add(1)).collect();
+        let waiting: Vec<_> = self.journal.waiting().map(<[u8]>::to_vec).collect();
+        if places.len().saturating_add(waiting.len()) > most {
+            return Ok(None);
+        }
+        let file = self.journal.file().clone();
+        let mut entries =
+            places.into_iter().map(|place| file.read(place)).collect::<Result<Vec<_>>>()?;
+        entries.extend(waiting);
+        Ok(Some(entries))
+    }
+
+    /// The records that blocks behind these heads are about; `None` if they are too many to look at.
+    fn changed_since(&mut self, heads: &Heads) -> Result<Option<HashSet<About>>> {
+        let Some(entries) = self.entries_since(heads, READ_BLOCKS)? else { return Ok(None) };
+        let mut changed = HashSet::new();
+        for bytes in entries.iter().filter_map(|entry| Stored::block_of(entry)) {
+            let Ok(block) = Received::read(bytes) else { continue };
+            let block = self.replica.chains().again(block);
+            for entry in block.as_ref().map(Verified::entries).unwrap_or_default() {
+                if let Entry::Change(operation) = entry {
+                    changed.insert(operation.about());
+                }
+            }
+        }
+        Ok(Some(changed))
+    }
+
+    fn has_work(&mut self) -> bool {
+        self.texted < self.version || self.replica.is_stale() || !self.journal.is_idle()
+    }
+
+    /// What is not understood in an edited text: instead of what was known, or besides it.
+    fn take_kept(&mut self, kept: &[Kept], instead: bool) {
+        if instead {
+            self.kept.clear();
+        }
+        for one in kept {
+            let same = |known: &Kept| (known.section, &known.bytes) == (one.section, &one.bytes);
+            if instead || !self.kept.iter().any(same) {
+                self.kept.push(one.clone());
+            }
+        }
+    }
+}
+
+/// The rows of all sections, read in small portions while they are written, so that nobody waits for the lock. What
+/// changes meanwhile is written as it is then, and once more afterwards.
+struct Shown<'a> {
+    database: &'a Database,
+    orders: [Vec<Spot>; 3],
+    kept: Vec<Kept>,
+    version: u64,
+    heads: Heads,
+    digest: text::Hash,
+}
+
+const SHOWN: [Section; 3] = [Section::People, Section::Vaccinations, Section::Camps];
+
+impl<'a> Shown<'a> {
+    fn now(database: &'a Database) -> Self {
+        let inner = lock(&database.0.inner);
+        let orders = SHOWN.map(|section| inner.replica.state().order(section));
+        let (kept, version) = (inner.kept.clone(), inner.version);
+        let (heads, digest) = (inner.replica.chains().heads(), inner.replica.digest());
+        Self { database, orders, kept, version, heads, digest }
+    }
+
+    fn people(&self) -> usize {
+        self.orders.first().map_or(0, Vec::len)
+    }
+}
+
+impl Source for Shown<'_> {
+    fn rows(
+        &self,
+        section: Section,
+        take: &mut dyn FnMut(&Row) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let at = SHOWN.iter().position(|one| *one == section);
+        let order = at.and_then(|at| self.orders.get(at)).map(Vec::as_slice).unwrap_or_default();
+        for spots in order.chunks(SHOWN_BATCH) {
+            let rows: Vec<_> = self.database.with(|replica| {
+                spots.iter().filter_map(|spot| replica.state().row(*spot)).collect()
+            });
+            rows.iter().try_for_each(&mut *take)?;
+        }
+        Ok(())
+    }
+
+    fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+}
