@@ -370,13 +370,14 @@ impl World {
         let mut conflicts = false;
         for field in (0..).take(about.section.columns().len()) {
             let writes = |made: &&&Made| {
-                made.operation.kind() == Kind::Set && made.operation.values().contains_key(&field)
+                made.operation.kind() == Kind::Set && made.operation.values().get(field).is_some()
             };
             let replaced =
                 |id: OpId| all.iter().filter(writes).any(|later| later.seen.contains(&id));
             let holds = all.iter().filter(writes).filter(|made| !replaced(made.operation.id()));
-            let wanted: BTreeSet<_> =
-                holds.map(|made| made.operation.values()[&field].text()).collect();
+            let wanted: BTreeSet<_> = holds
+                .map(|made| made.operation.values().get(field).and_then(|value| value.text()))
+                .collect();
             let found = view.column(field).iter().map(|one| one.value.as_deref());
             let found: BTreeSet<_> = found.collect();
             // Two cards put back can lose for good what another has seen: then more may hold, never less.

@@ -126,9 +126,15 @@ pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(6 * 3600);
 pub const READ_BLOCKS: usize = 4096;
 /// Bytes of blocks of one log that are checked together at start, by one signature.
 pub const LOAD_RUN: usize = 2 * 1024 * 1024;
+/// Bytes of the ledger that one thread reads before the next has its turn, about.
+pub const LOAD_PIECE: usize = 256 * 1024;
+/// Most threads that read the ledger: as a Pi has processors.
+pub const LOAD_READERS: usize = 4;
 /// Largest damaged range of the ledger that is copied, bytes: a torn commit with room. Larger ones stay only
 /// where they are.
 pub const MAX_KEPT_ASIDE: u64 = 8 * 1024 * 1024;
+/// Pieces of blocks that one session has read, and the ledger not taken yet.
+pub const INTAKE_RUNS: usize = 4;
 /// Most damaged ranges of one segment that are told one by one; the last of them holds all others.
 pub const MAX_DAMAGES: usize = 1024;
 /// Most sectors of one segment that the disk cannot read, before it is taken for broken: each may cost seconds.

@@ -18,6 +18,7 @@ pub mod copies;
 pub mod deliver;
 pub mod dial;
 pub mod door;
+pub mod intake;
 pub mod knock;
 pub mod merger;
 pub mod monitor;

@@ -9,8 +9,7 @@ use crate::model::ledger::heads::{Heads, Range};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::replica::{Confirmed, Taken};
 use crate::model::limits::{
-    COMPARE_PATIENCE, LEDGER_GROUP, MAX_CLASHES, ROWS_PIECE, SLOWEST_FILE, STORE_WAIT,
-    STORED_PATIENCE,
+    COMPARE_PATIENCE, MAX_CLASHES, ROWS_PIECE, SLOWEST_FILE, STORE_WAIT, STORED_PATIENCE,
 };
 use crate::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, Stored, bundle, fork_id, unbundle};
 use crate::model::message::Declined;
@@ -20,6 +19,7 @@ use crate::net::channel::Channel;
 use crate::net::context::{Context, Order};
 use crate::net::copies::{Meter, refused};
 use crate::net::dial::dial;
+use crate::net::intake::{Intake, Outcome as Applied, Run};
 use crate::net::notice::{Notice, Outcome, Tally};
 use crate::net::sealed::Sealed;
 use crate::store::database::Ticket;
@@ -65,8 +65,6 @@ struct Visit<'a> {
     /// How long the other side took to answer: how far away it is.
     round_trip: Instant,
     taken: Taken,
-    /// Bytes of blocks that were taken since the disk was last waited for.
-    unsaved: usize,
     ticket: Ticket,
 }
 
@@ -74,7 +72,7 @@ impl<'a> Visit<'a> {
     fn new(context: &'a Context, peer: PeerNumber, channel: &'a mut Channel) -> Self {
         let (taken, round_trip) = (Taken::default(), Instant::now());
         let ticket = Ticket::default();
-        Self { context, peer, channel, round_trip, taken, unsaved: 0, ticket }
+        Self { context, peer, channel, round_trip, taken, ticket }
     }
 
     fn call(&mut self) -> Result<Stored> {
@@ -283,11 +281,21 @@ impl<'a> Visit<'a> {
 
     /// Takes what the other side gives, and answers what it asks. Returns the logs that it does not want.
     fn take(&mut self, theirs: &Heads) -> Result<Vec<LogName>> {
+        let mut intake = Intake::new(self.context);
+        let heard = self.hear(theirs, &mut intake);
+        let Applied { taken, ticket, done } = intake.finish();
+        self.taken.add(taken);
+        self.ticket = self.ticket.max(ticket);
+        done.and(heard)
+    }
+
+    fn hear(&mut self, theirs: &Heads, intake: &mut Intake<'_>) -> Result<Vec<LogName>> {
         let mine = self.context.database.heads();
         let all = mine.missing(theirs).iter().map(|range| u64::from(range.to - range.from)).sum();
         let (peer, notices) = (self.peer, &self.context.notices);
         let mut progress =
             Meter::new(|done, all| notices.tell(Notice::Receiving { peer, done, all }));
+        let mut came = 0;
         // The other side may first have to make sure of its own disk.
         let mut body =
             self.channel.receive_first(Deadline::after(STORED_PATIENCE), SLOWEST_FILE)?;
@@ -300,8 +308,13 @@ impl<'a> Visit<'a> {
                 }
                 Meeting::Proof(_) => {}
                 Meeting::Blocks(squeezed) => {
-                    self.blocks(&unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?)?;
-                    progress.note(self.taken.blocks as u64, all);
+                    let run = self.run(&unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?)?;
+                    came += run.blocks.len() as u64;
+                    if !intake.take(run)? {
+                        // What is wrong says the intake.
+                        return Ok(Vec::new());
+                    }
+                    progress.note(came, all);
                 }
                 Meeting::Given { spare } => return Ok(spare),
                 Meeting::Refused(why) => return Err(refused(why)),
@@ -313,26 +326,16 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn blocks(&mut self, piece: &[u8]) -> Result<()> {
-        let blocks = unbundle(piece)?;
-        let run = blocks.into_iter().map(Received::read);
-        let run = run.collect::<std::result::Result<Vec<_>, _>>()?;
-        if let Some(block) = run.first() {
+    fn run(&self, piece: &[u8]) -> Result<Run> {
+        let blocks = unbundle(piece)?.into_iter().map(Received::read);
+        let blocks = blocks.collect::<std::result::Result<Vec<_>, _>>()?;
+        if let Some(block) = blocks.first() {
             let author = block.signed().header().name.author;
             if !self.context.book.knows(&author) {
                 return Err(Error::peer("gave blocks of an author whom this node does not know"));
             }
         }
-        let (taken, ticket) = self.context.database.take(run)?;
-        self.taken.add(taken);
-        self.ticket = self.ticket.max(ticket);
-        self.unsaved += piece.len();
-        // No faster than the disk, or memory would fill.
-        if self.unsaved >= LEDGER_GROUP {
-            self.unsaved = 0;
-            self.wait_saved()?;
-        }
-        Ok(())
+        Ok(Run { blocks, bytes: piece.len() })
     }
 
     fn wait_saved(&self) -> Result<()> {

@@ -51,16 +51,21 @@ impl Load {
 
     /// Takes an entry of the file, in its order.
     pub fn entry(&mut self, place: Place, entry: &[u8]) -> Result<()> {
+        self.take(place, entry.len(), Stored::read(entry));
+        Ok(())
+    }
+
+    /// Takes an entry that somebody else has read, and its length.
+    pub fn take(&mut self, place: Place, length: usize, entry: std::result::Result<Stored, Fault>) {
         self.found.entries += 1;
-        match Stored::read(entry) {
-            Ok(Stored::Block(block)) => self.block(place, *block, entry.len()),
+        match entry {
+            Ok(Stored::Block(block)) => self.block(place, *block, length),
             Ok(Stored::Proof(proof)) => {
                 self.replica.convict(*proof);
             }
             Ok(Stored::Birth(birth)) => self.found.birth = self.found.birth.or(Some(birth)),
             Err(fault) => self.refuse(fault),
         }
-        Ok(())
     }
 
     fn block(&mut self, place: Place, block: Received, bytes: usize) {
@@ -82,15 +87,15 @@ impl Load {
         let Some(run) = self.runs.remove(&name) else { return };
         let Run { blocks, places, .. } = run;
         if self.replica.chains().examine(&blocks, Rigour::Last).is_ok() {
-            return self.take(name, blocks, &places);
+            return self.apply(name, blocks, &places);
         }
         // One of them is wrong: those before it are right all the same.
         for (block, place) in blocks.into_iter().zip(places) {
-            self.take(name, vec![block], &[place]);
+            self.apply(name, vec![block], &[place]);
         }
     }
 
-    fn take(&mut self, name: LogName, blocks: Vec<Received>, places: &[Place]) {
+    fn apply(&mut self, name: LogName, blocks: Vec<Received>, places: &[Place]) {
         let first = blocks.first().map_or(0, |block| block.signed().header().sequence);
         match self.replica.take(blocks, Rigour::Last) {
             Err(refused) => self.refuse(refused.fault),

@@ -7,6 +7,7 @@
 //! ```
 
 use crate::base::error::{Error, Result};
+use crate::base::threads::spawn;
 use crate::model::dialect::Dialect;
 use crate::model::identity::Identity;
 use crate::model::ledger::entry::Entry;
@@ -29,11 +30,13 @@ use crate::store::disk::RealDisk;
 use crate::store::files;
 use crate::store::journal::Journal;
 use crate::store::ledger_file::{LedgerFile, Recovered};
-use crate::store::ledger_load::{Found, Load};
-use crate::store::text::{self, Base};
+use crate::store::ledger_load::Found;
+use crate::store::loader::Loader;
+use crate::store::text::{self, Base, Scanned};
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// Who opens a database.
@@ -86,10 +89,11 @@ impl Database {
             loaded.made = true;
         }
         let dialect = owner.dialect;
-        let (mut inner, found) = open_ledger(path, owner, &mut loaded)?;
         // Taken before reading: an edit while it is read is an edit.
         let print = files::print(path);
-        let scanned = text::scan(path)?;
+        let scan = scan_beside(path)?;
+        let (mut inner, found) = open_ledger(path, owner, &mut loaded)?;
+        let scanned = scan.recv().unwrap_or_else(|_| text::scan(path))?;
         inner.kept.clone_from(&scanned.kept);
         let base = Base::read(path);
         let was_empty = inner.replica.chains().heads().is_empty();
@@ -144,6 +148,17 @@ impl Database {
     }
 }
 
+/// Looks through the text while the ledger is read.
+fn scan_beside(path: &Path) -> Result<Receiver<Result<Scanned>>> {
+    let (path, (done, scan)) = (path.to_owned(), sync_channel(1));
+    spawn("text", move || {
+        // Nobody waits for it if the ledger cannot be read.
+        let _ = done.send(text::scan(&path));
+        Ok(())
+    })?;
+    Ok(scan)
+}
+
 /// What was found of the ledger, besides what is in memory.
 struct Old {
     faults: Vec<Fault>,
@@ -196,10 +211,10 @@ fn read_ledger(
     replica: Replica,
     loaded: &mut Loaded,
 ) -> Result<(LedgerFile, Replica, Found)> {
-    let mut load = Load::new(replica);
+    let mut load = Loader::new(replica)?;
     let (file, recovered) =
         LedgerFile::open(Arc::new(RealDisk), ledger, |place, entry| load.entry(place, entry))?;
-    let (replica, found) = load.finish();
+    let (replica, found) = load.finish()?;
     loaded.trouble = file.trouble().map(|cause| cause.to_string());
     loaded.recovered = recovered;
     Ok((file, replica, found))

@@ -14,21 +14,21 @@ pub struct Arena {
 
 impl Arena {
     /// Stores these values; `None` stands for a closed one. Returns where they are, or `None` if there is no room.
-    pub fn store<'a>(&mut self, values: impl Iterator<Item = Option<&'a str>>) -> Option<u32> {
-        let mut packed = Vec::with_capacity(128);
-        for value in values {
-            let length = match value {
-                None => CLOSED,
-                Some(text) => u16::try_from(text.len()).ok().filter(|length| *length < CLOSED)?,
-            };
-            packed.extend_from_slice(&length.to_be_bytes());
-            packed.extend_from_slice(value.unwrap_or_default().as_bytes());
+    pub fn store<'a>(
+        &mut self,
+        values: impl Iterator<Item = Option<&'a str>> + Clone,
+    ) -> Option<u32> {
+        let mut size = 0;
+        for value in values.clone() {
+            let length = value.map_or(0, str::len);
+            if length >= usize::from(CLOSED) {
+                return None;
+            }
+            size += 2 + length;
         }
-        let fits = |piece: &Vec<u8>| piece.len() + packed.len() <= VALUES_PIECE;
+        let fits = |piece: &Vec<u8>| piece.len() + size <= VALUES_PIECE;
         if !self.pieces.last().is_some_and(fits) {
-            if packed.len() > VALUES_PIECE
-                || (self.pieces.len() + 1) * VALUES_PIECE > MAX_VALUES_BYTES
-            {
+            if size > VALUES_PIECE || (self.pieces.len() + 1) * VALUES_PIECE > MAX_VALUES_BYTES {
                 return None;
             }
             self.pieces.push(Vec::with_capacity(VALUES_PIECE));
@@ -36,7 +36,11 @@ impl Arena {
         let before = (self.pieces.len() - 1) * VALUES_PIECE;
         let piece = self.pieces.last_mut()?;
         let at = u32::try_from(before + piece.len()).ok()?;
-        piece.extend_from_slice(&packed);
+        for value in values {
+            let length = value.map_or(CLOSED, |text| u16::try_from(text.len()).unwrap_or(CLOSED));
+            piece.extend_from_slice(&length.to_be_bytes());
+            piece.extend_from_slice(value.unwrap_or_default().as_bytes());
+        }
         Some(at)
     }
 

@@ -55,20 +55,20 @@ impl Kind {
 }
 
 /// The value of a field: open, or closed down to its hash.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Value {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
     /// It can be read.
     Open {
         /// Without it nobody can test a guess at the value against its hash.
         salt: [u8; SALT_BYTES],
         /// The value, as it stands in a row.
-        text: String,
+        text: &'a str,
     },
     /// It was withheld or erased.
     Closed([u8; 32]),
 }
 
-impl Value {
+impl<'a> Value<'a> {
     /// The value of this field with this salt.
     pub fn hash(&self, field: Field) -> [u8; 32] {
         match self {
@@ -78,7 +78,7 @@ impl Value {
     }
 
     /// The text, if it is open.
-    pub fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&'a str> {
         match self {
             Self::Open { text, .. } => Some(text),
             Self::Closed(_) => None,
@@ -86,10 +86,90 @@ impl Value {
     }
 }
 
-impl std::fmt::Debug for Value {
+impl std::fmt::Debug for Value<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // What is told of people stays out of logs.
         f.write_str(if self.text().is_some() { "Open(…)" } else { "Closed(…)" })
+    }
+}
+
+/// The values of one operation, in the order of their fields. All texts are in one piece of memory: a million
+/// operations are read at start.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Values {
+    texts: String,
+    list: Vec<Packed>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Packed {
+    field: Field,
+    /// Where its text ends in `texts`; it begins where that of the one before it ends.
+    end: u32,
+    kept: Kept,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kept {
+    Open([u8; SALT_BYTES]),
+    Closed([u8; 32]),
+}
+
+impl Values {
+    /// None yet, with room for so many.
+    pub fn with_room(count: usize) -> Self {
+        Self { texts: String::with_capacity(32 * count), list: Vec::with_capacity(count) }
+    }
+
+    /// Adds the value of a field behind all that are here.
+    pub fn push(&mut self, field: Field, value: Value<'_>) {
+        self.texts.push_str(value.text().unwrap_or_default());
+        let end = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
+        let kept = match value {
+            Value::Open { salt, .. } => Kept::Open(salt),
+            Value::Closed(hash) => Kept::Closed(hash),
+        };
+        self.list.push(Packed { field, end, kept });
+    }
+
+    /// The value of a field, if it has one.
+    pub fn get(&self, field: Field) -> Option<Value<'_>> {
+        self.iter().find(|(other, _)| *other == field).map(|(_, value)| value)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The fields, ascending.
+    pub fn fields(&self) -> impl Iterator<Item = Field> {
+        self.list.iter().map(|packed| packed.field)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (Field, Value<'_>)> + Clone {
+        let mut begin = 0;
+        self.list.iter().map(move |Packed { field, end, kept }| {
+            let end = usize::try_from(*end).unwrap_or(usize::MAX);
+            let text = self.texts.get(std::mem::replace(&mut begin, end)..end);
+            let value = match kept {
+                Kept::Open(salt) => Value::Open { salt: *salt, text: text.unwrap_or_default() },
+                Kept::Closed(hash) => Value::Closed(*hash),
+            };
+            (*field, value)
+        })
+    }
+}
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
@@ -109,20 +189,28 @@ impl Secret {
     pub fn expose(&self) -> &[u8; SALT_BYTES] {
         &self.0
     }
+}
 
-    /// The salts of these fields, in their order, which must ascend.
-    fn salts(&self, fields: impl Iterator<Item = Field>) -> impl Iterator<Item = [u8; SALT_BYTES]> {
-        let mut last = None;
-        fields.map(move |field| {
-            let pair = match last {
-                Some((number, pair)) if number == field / 2 => pair,
-                _ => sha256(&[b"rn-s1", &self.0, &[field / 2]]),
-            };
-            last = Some((field / 2, pair));
-            let (even, odd) = pair.split_at(SALT_BYTES);
-            let half = if field % 2 == 0 { even } else { odd };
-            half.try_into().expect("half of 32 bytes is a salt")
-        })
+/// The salts of an operation, of which two follow from one hash.
+struct Salts<'a> {
+    secret: &'a Secret,
+    last: Option<(Field, [u8; 2 * SALT_BYTES])>,
+}
+
+impl<'a> Salts<'a> {
+    fn new(secret: &'a Secret) -> Self {
+        Self { secret, last: None }
+    }
+
+    fn of(&mut self, field: Field) -> [u8; SALT_BYTES] {
+        let pair = match self.last {
+            Some((number, pair)) if number == field / 2 => pair,
+            _ => sha256(&[b"rn-s1", &self.secret.0, &[field / 2]]),
+        };
+        self.last = Some((field / 2, pair));
+        let (even, odd) = pair.split_at(SALT_BYTES);
+        let half = if field % 2 == 0 { even } else { odd };
+        half.try_into().expect("half of 32 bytes is a salt")
     }
 }
 
@@ -147,7 +235,7 @@ pub struct Operation {
     kind: Kind,
     /// While all values are open: from which all salts follow.
     secret: Option<Secret>,
-    values: BTreeMap<Field, Value>,
+    values: Values,
     over: BTreeSet<OpId>,
 }
 
@@ -169,21 +257,28 @@ impl Operation {
         values: BTreeMap<Field, String>,
         over: BTreeSet<OpId>,
     ) -> Result<Self> {
-        let fields: Vec<_> = values.keys().copied().collect();
-        let salts = secret.salts(fields.into_iter());
-        let values = values.into_iter().zip(salts);
-        let values = values.map(|((field, text), salt)| (field, Value::Open { salt, text }));
-        Self::new(about, kind, Some(secret), values.collect(), over)
+        let texts = values.iter().map(|(field, text)| (*field, text.as_str()));
+        Self::open_of(about, kind, secret, texts, over)
+    }
+
+    /// As `open`, of values in the order of their fields.
+    pub(in crate::model::ledger) fn open_of<'a>(
+        about: About,
+        kind: Kind,
+        secret: Secret,
+        texts: impl ExactSizeIterator<Item = (Field, &'a str)>,
+        over: BTreeSet<OpId>,
+    ) -> Result<Self> {
+        let (mut salts, mut values) = (Salts::new(&secret), Values::with_room(texts.len()));
+        for (field, text) in texts {
+            values.push(field, Value::Open { salt: salts.of(field), text });
+        }
+        Self::new(about, kind, Some(secret), values, over)
     }
 
     /// An operation of which some values are closed.
-    pub fn partly(
-        about: About,
-        kind: Kind,
-        values: BTreeMap<Field, Value>,
-        over: BTreeSet<OpId>,
-    ) -> Result<Self> {
-        if values.values().all(|value| value.text().is_some()) {
+    pub fn partly(about: About, kind: Kind, values: Values, over: BTreeSet<OpId>) -> Result<Self> {
+        if values.iter().all(|(_, value)| value.text().is_some()) {
             return Err(Error::peer("sent an open operation as if it were partly closed"));
         }
         Self::new(about, kind, None, values, over)
@@ -193,7 +288,7 @@ impl Operation {
         about: About,
         kind: Kind,
         secret: Option<Secret>,
-        values: BTreeMap<Field, Value>,
+        values: Values,
         over: BTreeSet<OpId>,
     ) -> Result<Self> {
         let About { section, record } = about;
@@ -202,12 +297,13 @@ impl Operation {
         if over.len() > MAX_OVER {
             return Err(Error::peer("sent an operation that is over too many others"));
         }
-        let mut id = vec![b'r', b'n', b'-', b'o', b'1', tag, kind.tag()];
+        let mut id = Vec::with_capacity(32 + 33 * values.len() + 32 * over.len());
+        id.extend_from_slice(&[b'r', b'n', b'-', b'o', b'1', tag, kind.tag()]);
         id.extend_from_slice(record.as_bytes());
         id.push(u8::try_from(values.len()).unwrap_or(u8::MAX));
-        for (field, value) in &values {
-            id.push(*field);
-            id.extend_from_slice(&value.hash(*field));
+        for (field, value) in values.iter() {
+            id.push(field);
+            id.extend_from_slice(&value.hash(field));
         }
         id.push(u8::try_from(over.len()).unwrap_or(u8::MAX));
         over.iter().for_each(|id_over| id.extend_from_slice(id_over.as_bytes()));
@@ -236,7 +332,7 @@ impl Operation {
     }
 
     /// Its values, in the order of the columns.
-    pub fn values(&self) -> &BTreeMap<Field, Value> {
+    pub fn values(&self) -> &Values {
         &self.values
     }
 
@@ -247,27 +343,31 @@ impl Operation {
 
     /// The same operation with the values of these fields closed: what they were cannot be found from it.
     pub fn closed(mut self, fields: impl Fn(Field) -> bool) -> Self {
-        for (field, value) in &mut self.values {
-            if fields(*field) && value.text().is_some() {
-                *value = Value::Closed(value.hash(*field));
+        let mut values = Values::with_room(self.values.len());
+        for (field, value) in self.values.iter() {
+            if fields(field) && value.text().is_some() {
+                values.push(field, Value::Closed(value.hash(field)));
                 self.secret = None;
+            } else {
+                values.push(field, value);
             }
         }
+        self.values = values;
         self
     }
 }
 
 /// Whether an operation of this kind may have these values.
-fn check(section: Section, kind: Kind, values: &BTreeMap<Field, Value>) -> Result<()> {
+fn check(section: Section, kind: Kind, values: &Values) -> Result<()> {
     let (fields, most) = match kind {
         Kind::Set => (section.columns().len(), MAX_ROW),
         Kind::Retract => (1, MAX_REASON),
         Kind::Restore => (0, 0),
     };
-    if values.keys().any(|field| usize::from(*field) >= fields) {
+    if values.fields().any(|field| usize::from(field) >= fields) {
         return Err(Error::peer("sent an operation with a field that its section does not have"));
     }
-    let texts = values.iter().filter_map(|(field, value)| Some((*field, value.text()?)));
+    let texts = values.iter().filter_map(|(field, value)| Some((field, value.text()?)));
     let length: usize = texts.clone().map(|(_, text)| text.len()).sum();
     if length > most {
         return Err(Error::peer("sent an operation with too long values"));
@@ -292,6 +392,11 @@ pub fn is_id(section: Section, field: Field) -> bool {
 
 /// Whether a row with this field gives it back as it is.
 fn is_field(text: &str) -> bool {
+    // Nearly every value is plain, and known for it by its bytes.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b',');
+    if text.as_bytes().iter().all(is_plain) && !text.starts_with(' ') && !text.ends_with(' ') {
+        return true;
+    }
     if text.contains('\0') || text.trim().len() != text.len() {
         return false;
     }
@@ -336,14 +441,16 @@ pub(in crate::model::ledger) mod tests {
         let open = set(1, 1, &[(0, "Ana"), (3, "missing"), (4, "17")], &[]);
         let shut = open.clone().closed(|field| field == 4);
         assert_eq!(shut.id(), open.id());
-        assert_eq!(shut.values()[&4].text(), None);
-        assert_eq!(shut.values()[&0], open.values()[&0]);
+        assert_eq!(shut.values().get(4).and_then(|value| value.text()), None);
+        assert_eq!(shut.values().get(0), open.values().get(0));
         assert!(shut.secret().is_none() && open.secret().is_some());
         // One value is opened alone: by its own salt, which says nothing of the others'.
         let about = open.about();
         let again = Operation::partly(about, Kind::Set, shut.values().clone(), BTreeSet::new());
         assert_eq!(again.expect("right").id(), open.id());
-        let salts: BTreeSet<_> = Secret::from([1; 16]).salts(0..15).collect();
+        let secret = Secret::from([1; 16]);
+        let mut salts = Salts::new(&secret);
+        let salts: BTreeSet<_> = (0..15).map(|field| salts.of(field)).collect();
         assert_eq!(salts.len(), 15);
     }
 

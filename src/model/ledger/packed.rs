@@ -12,10 +12,10 @@
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::ledger::names::OpId;
-use crate::model::ledger::operation::{About, Field, Kind, Operation, Value};
+use crate::model::ledger::operation::{About, Field, Kind, Operation, Value, Values};
 use crate::model::limits::MAX_ROW;
 use crate::model::offer::{tag, tagged};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const OPEN: u8 = 0;
 const PARTLY: u8 = 1;
@@ -33,15 +33,15 @@ pub fn encode(operation: &Operation, out: &mut Encoder) {
     if let Some(secret) = operation.secret() {
         out.bytes(secret.expose());
     }
-    for (field, value) in operation.values() {
-        out.u8(*field);
+    for (field, value) in operation.values().iter() {
+        out.u8(field);
         match value {
             Value::Closed(hash) => {
-                out.u8(0).bytes(hash);
+                out.u8(0).bytes(&hash);
             }
             Value::Open { salt, text } => {
                 if operation.secret().is_none() {
-                    out.u8(1).bytes(salt);
+                    out.u8(1).bytes(&salt);
                 }
                 out.u16(u16::try_from(text.len()).unwrap_or(u16::MAX)).bytes(text.as_bytes());
             }
@@ -61,18 +61,18 @@ pub fn decode(from: &mut Decoder<'_>) -> Result<Operation> {
     match form {
         OPEN => {
             let secret = from.array()?.into();
-            let mut values = BTreeMap::new();
+            let (mut texts, mut last) = (Vec::with_capacity(usize::from(count.min(16))), None);
             for _ in 0..count {
-                let field = next_field(from, values.last_key_value())?;
-                values.insert(field, text(from)?);
+                let field = next_field(from, &mut last)?;
+                texts.push((field, text(from)?));
             }
-            Operation::open(about, kind, secret, values, over)
+            Operation::open_of(about, kind, secret, texts.into_iter(), over)
         }
         PARTLY => {
-            let mut values = BTreeMap::new();
+            let (mut values, mut last) = (Values::default(), None);
             for _ in 0..count {
-                let field = next_field(from, values.last_key_value())?;
-                values.insert(field, value(from)?);
+                let field = next_field(from, &mut last)?;
+                values.push(field, value(from)?);
             }
             Operation::partly(about, kind, values, over)
         }
@@ -92,15 +92,15 @@ fn over(from: &mut Decoder<'_>) -> Result<BTreeSet<OpId>> {
     Ok(over)
 }
 
-fn next_field<V>(from: &mut Decoder<'_>, last: Option<(&Field, V)>) -> Result<Field> {
+fn next_field(from: &mut Decoder<'_>, last: &mut Option<Field>) -> Result<Field> {
     let field = from.u8()?;
-    if last.is_some_and(|(last, _)| *last >= field) {
+    if last.replace(field).is_some_and(|last| last >= field) {
         return Err(Error::peer("sent an operation with fields out of order"));
     }
     Ok(field)
 }
 
-fn value(from: &mut Decoder<'_>) -> Result<Value> {
+fn value<'a>(from: &mut Decoder<'a>) -> Result<Value<'a>> {
     match from.u8()? {
         0 => Ok(Value::Closed(from.array()?)),
         1 => Ok(Value::Open { salt: from.array()?, text: text(from)? }),
@@ -108,13 +108,13 @@ fn value(from: &mut Decoder<'_>) -> Result<Value> {
     }
 }
 
-fn text(from: &mut Decoder<'_>) -> Result<String> {
+fn text<'a>(from: &mut Decoder<'a>) -> Result<&'a str> {
     let length = usize::from(from.u16()?);
     if length > MAX_ROW {
         return Err(Error::peer("sent a value that is longer than a row"));
     }
     let text = std::str::from_utf8(from.bytes(length)?);
-    text.map(str::to_owned).map_err(|_| Error::peer("sent a value that is no text"))
+    text.map_err(|_| Error::peer("sent a value that is no text"))
 }
 
 #[cfg(test)]

@@ -15,10 +15,9 @@ use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::{LogId, Namer};
 use crate::model::ledger::operation::Operation;
 use crate::model::ledger::pen::Pen;
-use crate::model::ledger::state::State;
+use crate::model::ledger::state::{Applied, State};
 use crate::model::limits::MAX_OWN_LOGS;
 use rand::CryptoRng;
-use std::collections::HashSet;
 
 /// What came of blocks that were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -193,23 +192,12 @@ impl Replica {
             return taken;
         }
         match self.state.apply(block) {
-            Ok(applied) => (taken.changes, taken.known) = (applied.new, applied.known),
+            Ok(Applied { new, known, contested }) => {
+                (taken.changes, taken.known, taken.contested) = (new, known, contested);
+            }
             Err(_) => taken.full = changes,
         }
-        if taken.changes > 0 {
-            taken.contested = self.contested(block);
-        }
         taken
-    }
-
-    /// Of how many records that a block changes there are several versions.
-    fn contested(&self, block: &Verified) -> usize {
-        let about = |entry: &Entry| match entry {
-            Entry::Change(operation) => Some(operation.about()),
-            _ => None,
-        };
-        let records: HashSet<_> = block.entries().iter().filter_map(about).collect();
-        records.into_iter().filter(|about| self.state.is_contested(*about)).count()
     }
 
     // --- writing ---

@@ -11,13 +11,14 @@ use crate::model::ledger::entry::Entry;
 use crate::model::ledger::graph::{Node, Standing, standings};
 use crate::model::ledger::history::{Change, Note};
 use crate::model::ledger::names::{BlockHash, OpId, RecordId};
-use crate::model::ledger::operation::{About, Field, Kind, Operation, Value};
+use crate::model::ledger::operation::{About, Field, Kind, Operation};
 use crate::model::ledger::view::{Candidate, Parts, View};
 use crate::model::limits::MAX_TRAVELLING_ROWS;
 use crate::model::offer::{tag, tagged};
 use crate::model::row::Row;
 use crate::model::section::Section;
 use indexmap::IndexMap;
+use indexmap::map::Entry as Entered;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -82,6 +83,18 @@ pub struct Applied {
     pub new: usize,
     /// Operations that were.
     pub known: usize,
+    /// Records of which there are several versions now, among those that were changed.
+    pub contested: usize,
+}
+
+/// What became of an operation.
+enum Took {
+    /// It is the first of its record that came.
+    Begun,
+    /// It is a further one.
+    Changed,
+    /// It was here.
+    Known,
 }
 
 /// All operations that count.
@@ -110,15 +123,20 @@ impl State {
         let note = Note { name, sequence, lamport: header.lamport, wall: header.wall };
         let (at, _) = self.blocks.insert_full(block.signed().hash(), note);
         let index = narrow(at)?;
-        let mut applied = Applied::default();
+        let (mut applied, mut changed) = (Applied::default(), HashSet::new());
         for (position, entry) in (0..).zip(block.entries()) {
             if let Entry::Change(operation) = entry {
                 match self.take(operation, Place { block: index, position })? {
-                    true => applied.new += 1,
-                    false => applied.known += 1,
+                    Took::Begun => applied.new += 1,
+                    Took::Changed => {
+                        applied.new += 1;
+                        changed.insert(operation.about());
+                    }
+                    Took::Known => applied.known += 1,
                 }
             }
         }
+        applied.contested = changed.into_iter().filter(|about| self.is_contested(*about)).count();
         Ok(applied)
     }
 
@@ -210,13 +228,13 @@ impl State {
 
     // --- taking ---
 
-    /// Takes one operation. Returns whether it is new.
-    fn take(&mut self, operation: &Operation, place: Place) -> Result<bool> {
+    /// Takes one operation.
+    fn take(&mut self, operation: &Operation, place: Place) -> Result<Took> {
         let at = self.slot_of(operation.id())?;
         let known = self.op(at).is_some_and(|(_, slot)| slot.record != NONE);
         if known {
             self.meet_again(at, operation, place);
-            return Ok(false);
+            return Ok(Took::Known);
         }
         let About { section, record } = operation.about();
         let name = (tag(section).unwrap_or_default(), record);
@@ -229,24 +247,29 @@ impl State {
             let over = over.collect::<Result<Box<_>>>()?;
             self.over.insert(at, over);
             if section == Section::People {
-                let id = operation.values().get(&ID).and_then(Value::text);
+                let id = operation.values().get(ID).and_then(|value| value.text());
                 self.given.extend(id.filter(|id| !id.is_empty()).map(|id| (id.into(), record)));
             }
         }
-        let (record, next) = match self.records.get_full_mut(&name) {
-            Some((record, _, last)) => (narrow(record)?, std::mem::replace(last, at)),
-            None => (narrow(self.records.insert_full(name, at).0)?, NONE),
+        let entry = self.records.entry(name);
+        let record = narrow(entry.index())?;
+        let next = match entry {
+            Entered::Occupied(mut last) => last.insert(at),
+            Entered::Vacant(place) => {
+                place.insert(at);
+                NONE
+            }
         };
-        let fields = operation.values().keys().fold(0, |bits, field| bits | 1 << field.min(&15));
+        let fields = operation.values().fields().fold(0, |bits, field| bits | 1 << field.min(15));
         let kind = operation.kind();
         if let Some(slot) = self.slot_mut(at) {
             *slot = Slot { place, record, next, values, fields, kind };
         }
-        Ok(true)
+        Ok(if next == NONE { Took::Begun } else { Took::Changed })
     }
 
     fn store(&mut self, operation: &Operation) -> Result<u32> {
-        let texts = operation.values().values().map(|value| value.text());
+        let texts = operation.values().iter().map(|(_, value)| value.text());
         self.values.store(texts).ok_or(Error::Full { what: "values in memory" })
     }
 
@@ -278,10 +301,10 @@ impl State {
 
     /// The place of an operation in memory, kept free for it if it has not come yet.
     fn slot_of(&mut self, id: OpId) -> Result<u32> {
-        match self.ops.get_index_of(&id) {
-            Some(at) => narrow(at),
-            None => narrow(self.ops.insert_full(id, Slot::MISSING).0),
-        }
+        let entry = self.ops.entry(id);
+        let at = narrow(entry.index())?;
+        entry.or_insert(Slot::MISSING);
+        Ok(at)
     }
 
     // --- looking ---

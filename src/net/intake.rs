@@ -1,0 +1,91 @@
+//! Puts into the ledger what a peer gives, beside the session that takes it in: while some blocks go into memory and
+//! onto the disk, the next are decrypted and hashed.
+
+use crate::base::error::{Error, Result};
+use crate::model::ledger::block::Received;
+use crate::model::ledger::replica::Taken;
+use crate::model::limits::{INTAKE_RUNS, LEDGER_GROUP, STORE_WAIT};
+use crate::net::context::Context;
+use crate::store::database::Ticket;
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// Blocks of one log, one behind the other.
+#[derive(Debug)]
+pub struct Run {
+    /// The blocks.
+    pub blocks: Vec<Received>,
+    /// Their bytes, together.
+    pub bytes: usize,
+}
+
+/// What was done with all runs.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What came of them.
+    pub taken: Taken,
+    /// The state that holds them, which may not be on the disk yet.
+    pub ticket: Ticket,
+    /// Whether all of them were taken; behind one that was not, none was.
+    pub done: Result<()>,
+}
+
+/// The way of blocks into the ledger. A meeting in which nothing comes has no thread for it.
+#[derive(Debug)]
+pub struct Intake<'a> {
+    context: &'a Context,
+    begun: Option<(SyncSender<Run>, Receiver<Outcome>)>,
+}
+
+impl<'a> Intake<'a> {
+    /// The one of a session.
+    pub fn new(context: &'a Context) -> Self {
+        Self { context, begun: None }
+    }
+
+    /// Takes a run. Returns whether to go on: if not, `finish` says why.
+    pub fn take(&mut self, run: Run) -> Result<bool> {
+        let (runs, _) = match &mut self.begun {
+            Some(begun) => begun,
+            none => none.insert(begin(self.context)?),
+        };
+        Ok(runs.send(run).is_ok())
+    }
+
+    /// Waits until all runs are in memory.
+    pub fn finish(self) -> Outcome {
+        let nothing = |done| Outcome { taken: Taken::default(), ticket: Ticket::default(), done };
+        let Some((runs, outcome)) = self.begun else { return nothing(Ok(())) };
+        drop(runs);
+        outcome.recv().unwrap_or_else(|_| {
+            let ended = io::Error::other("the thread that did it has ended");
+            nothing(Err(Error::device("take blocks", ended)))
+        })
+    }
+}
+
+fn begin(context: &Context) -> Result<(SyncSender<Run>, Receiver<Outcome>)> {
+    let (runs, given) = sync_channel::<Run>(INTAKE_RUNS);
+    let (tell, outcome) = sync_channel(1);
+    let (database, stop) = (context.database.clone(), context.stop.clone());
+    context.crew.spawn("intake", move || {
+        let (mut taken, mut ticket, mut unsaved) = (Taken::default(), Ticket::default(), 0);
+        let done = given.iter().try_for_each(|run| {
+            let (new, state) = database.take(run.blocks)?;
+            taken.add(new);
+            ticket = ticket.max(state);
+            unsaved += run.bytes;
+            // No faster than the disk, or memory would fill.
+            if unsaved >= LEDGER_GROUP {
+                unsaved = 0;
+                database.wait_saved(ticket, STORE_WAIT, &stop)?;
+            }
+            Ok(())
+        });
+        drop(given);
+        // The session may have ended.
+        let _ = tell.send(Outcome { taken, ticket, done });
+        Ok(())
+    })?;
+    Ok((runs, outcome))
+}
