@@ -3,9 +3,8 @@
 use crate::inside::ledger;
 use crate::people;
 use crate::support::Network;
-use crate::table::{Line, Runs, timed};
+use crate::table::{Line, Runs, busy_time, timed};
 use std::fs;
-use std::time::Duration;
 
 const RUNS: usize = 5;
 const SIZES: [usize; 3] = [0, 100_000, 1_000_000];
@@ -25,7 +24,7 @@ pub fn measure() -> Vec<Line> {
             plain.push(timed(|| read_and_hash(&network)).0);
             let (time, node) = timed(|| network.tier1(1));
             start.push(time);
-            busy.push(busy_of(node.pid()));
+            busy.push(busy_time(node.pid()));
             memory.push(node.memory_kb() as f64);
             assert!(node.quit().success());
         }
@@ -54,15 +53,6 @@ pub fn measure() -> Vec<Line> {
         lines.push(if count == 1_000_000 { started.goal(3000.0) } else { started });
     }
     lines
-}
-
-/// Processor time of all threads of a process, those that have ended too.
-fn busy_of(pid: u32) -> Duration {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("running");
-    let fields: Vec<_> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
-    // Fields 14 and 15 of proc(5), in hundredths of a second.
-    Duration::from_millis(10 * (ticks(11) + ticks(12)))
 }
 
 fn read_and_hash(network: &Network) {

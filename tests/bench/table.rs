@@ -141,6 +141,15 @@ pub fn processor_time(thread: &str) -> Option<Duration> {
     stat.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
 }
 
+/// Processor time of all threads of a process, those that have ended too.
+pub fn busy_time(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("running");
+    let fields: Vec<_> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<u64>().expect("ticks");
+    // Fields 14 and 15 of proc(5), in hundredths of a second.
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+}
+
 /// How long `work` keeps this thread's processor busy, and what it gives.
 pub fn worked<T>(work: impl FnOnce() -> T) -> (Duration, T) {
     let now = || processor_time("thread-self").expect("on Linux");
