@@ -112,3 +112,83 @@ impl Piece {
 fn broken() -> Error {
     Error::device("read the ledger", io::Error::other("a thread that read it has ended"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::entry::Entry;
+    use crate::model::ledger::heads::Heads;
+    use crate::model::ledger::names::Namer;
+    use crate::model::ledger::operation::{About, Kind, Operation};
+    use crate::model::ledger::pen::Pen;
+    use crate::model::section::Section;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn replica() -> Replica {
+        let key = |byte| SecretKey::from([byte; 32]);
+        Replica::new(Identity::new(key(9)), Namer::new(&key(7)))
+    }
+
+    /// Entries of two authors by turns, of several pieces together.
+    fn entries() -> Vec<Vec<u8>> {
+        let identities = [1, 2].map(|byte| Identity::new(SecretKey::from([byte; 32])));
+        let mut pens = identities.each_ref().map(|identity| Pen::begin(identity, 1.into()));
+        let long = "x".repeat(4000);
+        let mut entries = Vec::new();
+        for n in 0..200_u8 {
+            let about = About { section: Section::People, record: [n; 16].into() };
+            let values = BTreeMap::from([(0, long.clone())]);
+            let made = Operation::open(about, Kind::Set, [n; 16].into(), values, BTreeSet::new());
+            let entry = Entry::Change(made.expect("right"));
+            let block = pens[usize::from(n % 2)].sign(vec![entry], u64::from(n) + 1, 0);
+            entries.push(Stored::block(block.expect("room").bytes()));
+        }
+        entries
+    }
+
+    fn place(at: usize) -> Place {
+        Place { segment: 0, offset: u32::try_from(at).expect("few") }
+    }
+
+    fn told((replica, found): (Replica, Found)) -> (Heads, usize, Found) {
+        (replica.chains().heads(), replica.state().len(), found)
+    }
+
+    #[test]
+    fn many_threads_find_what_one_finds_also_in_what_was_changed() {
+        let right = entries();
+        assert!(right.iter().map(Vec::len).sum::<usize>() > 2 * LOAD_PIECE);
+        let mut wrong = right.clone();
+        wrong[101][1000] ^= 1;
+        wrong[7] = vec![99];
+        for (entries, faults) in [(right, 0), (wrong, 2), (Vec::new(), 0)] {
+            let (mut one, mut many) = (Load::new(replica()), Loader::new(replica()).expect("room"));
+            for (at, entry) in entries.iter().enumerate() {
+                one.entry(place(at), entry).expect("taken");
+                many.entry(place(at), entry).expect("taken");
+            }
+            let (one, many) = (told(one.finish()), told(many.finish().expect("read")));
+            assert_eq!((&one.0, one.1), (&many.0, many.1));
+            let (one, many) = (one.2, many.2);
+            assert_eq!(many.entries, entries.len() as u64);
+            assert_eq!(
+                (one.places, one.faults, one.refused),
+                (many.places, many.faults.clone(), many.refused)
+            );
+            assert_eq!(many.faults.len(), faults, "{:?}", many.faults);
+        }
+    }
+
+    #[test]
+    fn a_load_that_is_given_up_ends_its_threads() {
+        let mut many = Loader::new(replica()).expect("room");
+        for (at, entry) in entries().iter().enumerate() {
+            many.entry(place(at), entry).expect("taken");
+        }
+        let Loader { readers, done, .. } = many;
+        drop(readers);
+        assert!(done.recv().is_ok() && done.recv().is_err());
+    }
+}

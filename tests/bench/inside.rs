@@ -8,6 +8,7 @@ use crate::table::timed;
 use reunite::base::seats::Seats;
 use reunite::base::threads::Stop;
 use reunite::model::dialect::Dialect;
+use reunite::model::fields;
 use reunite::model::identity::Identity;
 use reunite::model::ids::PeerNumber;
 use reunite::model::keys::SecretKey;
@@ -82,7 +83,7 @@ impl Inside {
     /// Enters person `number` as somebody at the menu does, who waits until it is saved.
     pub fn add(&self, number: usize) {
         let line = people::row(number);
-        let row = Row::new(&line.split(", ").collect::<Vec<_>>());
+        let row = Row::new(&fields::split(&line).collect::<Vec<_>>());
         let made = self.database().write(|replica| {
             let (state, namer) = (replica.state(), replica.namer());
             let made = import::enter(state, namer, Section::People, &row, &mut rand::rng());
