@@ -394,3 +394,11 @@ pub const MAX_VALUES_BYTES: usize = 1024 * 1024 * 1024;
 pub const VALUES_PIECE: usize = 1024 * 1024;
 /// Most heads that peers say they saw and that have not come yet, and most that contradict what is here.
 pub const MAX_EXPECTED: usize = 65_536;
+/// Most findings of `reunite verify` that are told one by one.
+pub const MAX_FINDINGS: usize = 1000;
+/// Most records that are told of one finding.
+pub const MAX_TOUCHED: usize = 12;
+/// Most signatures that are tried to find out whose block stands under another's name: seconds of a Pi's work.
+pub const MAX_COPY_TRIALS: usize = 2000;
+/// Most rows that are kept of what a text has and its ledger has not, and the other way.
+pub const MAX_DIFFERENCES: usize = 10_000;

@@ -13,6 +13,7 @@
 
 use crate::base::error::Result;
 use crate::model::codec::{Decoder, Encoder};
+use crate::model::keys::IdentityKey;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::{Fault, Wrong};
 use crate::model::ledger::heads::{Head, log_name};
@@ -139,6 +140,17 @@ impl SignedHeader {
             .verify(&[SIGNED, header].concat(), signature)
             .map_err(|_| self.fault(Wrong::Signature))
     }
+
+    /// Whether this is a header that `author` signed, with another author's name written over it.
+    pub fn is_copied_from(&self, author: &IdentityKey) -> bool {
+        let (header, signature) = self.bytes.split_at(HEADER_BYTES);
+        let mut header = header.to_vec();
+        header.iter_mut().skip(1).zip(author.as_bytes()).for_each(|(to, from)| *to = *from);
+        *author != self.header.name.author
+            && UnparsedPublicKey::new(&ED25519, author.as_bytes())
+                .verify(&[SIGNED, &header].concat(), signature)
+                .is_ok()
+    }
 }
 
 /// A block whose entries are those of its header. Who wrote it is not known yet.
@@ -173,6 +185,11 @@ impl Received {
     /// Its header and signature.
     pub fn signed(&self) -> &SignedHeader {
         &self.signed
+    }
+
+    /// Its entries, as whoever it was wrote them.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 }
 

@@ -268,6 +268,14 @@ impl Chains {
         self.contradictions.iter()
     }
 
+    /// What peers say they saw of logs beyond what is here, each with the log of the peer: it has not come yet, or
+    /// is here no more.
+    pub fn awaited(&self) -> impl Iterator<Item = (Head, LogName)> {
+        self.expected.iter().map(|((name, witness), (length, hash))| {
+            (Head { name: *name, length: *length, hash: *hash }, *witness)
+        })
+    }
+
     fn forks_of(&self, author: &IdentityKey) -> impl Iterator<Item = &ForkProof> {
         let name = |log: u64| LogName { author: *author, log: LogId::from(log) };
         self.forks.range(name(0)..=name(u64::MAX)).map(|(_, fork)| fork)

@@ -9,13 +9,16 @@
 //! The lowest first: [`names`] of things; [`operation`] one change of one record, each field hashed by itself;
 //! [`merkle`] many names as one; [`heads`] how far each log goes; [`entry`] what a block holds; [`block`] its
 //! bytes; [`fault`] what is wrong with one; [`chains`] the logs of all authors, forks and witnesses; [`pen`]
-//! writes the own log; [`state`] all operations, and what they say; [`import`] rows of text as operations.
+//! writes the own log; [`state`] all operations, and what they say; [`import`] rows of text as operations;
+//! [`audit`] names what cannot be verified.
 
 pub mod arena;
+pub mod audit;
 pub mod block;
 pub mod chains;
 pub mod entry;
 pub mod fault;
+pub mod finding;
 pub mod fork;
 pub mod graph;
 pub mod heads;
