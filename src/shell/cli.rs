@@ -6,7 +6,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::secret::Token;
 use crate::shell::node::Node;
 use crate::shell::screen::{LogLines, Printer, Screen};
-use crate::shell::{ask, identity, membership, setup, tier2, wipe, words};
+use crate::shell::{ask, export, history, identity, membership, setup, tier2, verify, wipe, words};
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
 use crate::store::token_file;
@@ -39,6 +39,12 @@ enum Command {
     Tier1(Tier1),
     /// Start a tier-2 node: a refugee's read-only copy without the sensitive data
     Tier2(Tier2),
+    /// Check a node's ledger without the node: every signature, and whether anything was changed since
+    Verify(verify::Options),
+    /// Show what happened to a record: what changed, when, and by which organisation
+    History(history::Options),
+    /// Write a node's whole ledger as text, for people and tools who want to read it
+    Ledger(export::Options),
     /// Destroy a node that is about to be overrun: identity, peers file, all data
     Wipe(wipe::Options),
     /// Make a twelve-digit token for a classic peers file
@@ -114,6 +120,9 @@ pub fn run() -> ExitCode {
         Command::Fingerprint(options) => membership::fingerprint(&options),
         Command::Tier1(options) => tier1(&options),
         Command::Tier2(options) => tier2(&options),
+        Command::Verify(options) => return verify::run(&options),
+        Command::History(options) => history::run(&options),
+        Command::Ledger(options) => export::run(&options),
         Command::Wipe(options) => wipe::run(&options),
         Command::Token => {
             ask::say(&String::from_utf8_lossy(Token::random(&mut rand::rng()).expose()))

@@ -1,10 +1,13 @@
 //! Shell: what a person starts, sees and types.
 
 pub mod ask;
+pub mod authors;
 pub mod cli;
 pub mod desk;
 pub mod display;
 pub mod editor;
+pub mod export;
+pub mod history;
 pub mod identity;
 pub mod input;
 pub mod keys;
@@ -14,6 +17,7 @@ pub mod membership;
 pub mod menu;
 pub mod node;
 pub mod pages;
+pub mod past;
 pub mod people;
 pub mod review;
 pub mod screen;
@@ -24,5 +28,7 @@ pub mod table;
 pub mod talk;
 pub mod terminal;
 pub mod tier2;
+pub mod verify;
+pub mod verify_words;
 pub mod wipe;
 pub mod words;

@@ -1,14 +1,13 @@
 //! Menu items on what became of records: conflicts, history, retraction.
 
-use crate::model::ledger::history::{Change, Note};
-use crate::model::ledger::operation::{Field, Kind};
+use crate::model::ledger::operation::Field;
 use crate::model::ledger::view::View;
 use crate::model::limits::MAX_REASON;
 use crate::model::row::Row;
-use crate::model::section::Section;
-use crate::model::{date, shown::shown};
+use crate::model::shown::shown;
 use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES, SECTIONS};
 use crate::shell::ledger_words;
+use crate::shell::past;
 use crate::shell::words;
 use std::collections::BTreeMap;
 
@@ -40,12 +39,12 @@ impl Desk<'_> {
 
     /// Shows the versions of a field, and asks which is right. `None` leaves them.
     pub fn settle(&mut self, view: &View, field: Field) -> Chosen<String> {
-        let name = column(view.about().section, field);
+        let name = past::column(view.about().section, field);
         let versions: Vec<_> = view.column(field).to_vec();
         self.screen.say(ledger_words::versions(name, versions.len()));
         for (at, version) in versions.iter().enumerate() {
             let value = ledger_words::value(version.value.as_deref());
-            let by = self.signed(&version.note);
+            let by = past::signed(&version.note, &|key| self.author(key));
             self.screen.say(format!("{:>3} {value}  ({by})", at + 1));
         }
         let most = versions.len();
@@ -68,37 +67,10 @@ impl Desk<'_> {
         let Some(view) = self.find("Which record", &SECTIONS)? else { return Ok(()) };
         let about = view.about();
         let changes = self.context.database.with(|replica| replica.state().history(about));
-        for line in self.told(about.section, &changes) {
+        for line in past::told(about.section, &changes, &|key| self.author(key)) {
             self.screen.say(line);
         }
         Ok(())
-    }
-
-    /// The lines that tell a history.
-    fn told(&self, section: Section, changes: &[Change]) -> Vec<String> {
-        let mut before: BTreeMap<Field, String> = BTreeMap::new();
-        let mut lines = Vec::new();
-        for change in changes {
-            let by = change.notes.first().map_or(String::new(), |note| self.signed(note));
-            lines.push(by);
-            match change.kind {
-                Kind::Set => {}
-                Kind::Retract => {
-                    let reason = change.values.first().and_then(|(_, reason)| reason.as_deref());
-                    lines.push(ledger_words::retracted(reason));
-                }
-                Kind::Restore => lines.push(ledger_words::RESTORED.to_owned()),
-            }
-            for (field, value) in change.values.iter().filter(|_| change.kind == Kind::Set) {
-                let (name, new) = (column(section, *field), ledger_words::value(value.as_deref()));
-                let old = before.insert(*field, new.clone());
-                lines.push(ledger_words::changed(name, old.as_deref(), &new));
-            }
-            let others: Vec<_> =
-                change.notes.iter().skip(1).map(|note| self.signed(note)).collect();
-            lines.extend((!others.is_empty()).then(|| ledger_words::also(&others)));
-        }
-        lines
     }
 
     /// Menu 14: retracts a record, or brings one back.
@@ -168,14 +140,4 @@ impl Desk<'_> {
         }
         Ok(chosen)
     }
-
-    /// Who signed, and when by its clock.
-    fn signed(&self, note: &Note) -> String {
-        let who = self.author(&note.name.author);
-        format!("{who}, {} by its clock", date::shown(note.wall))
-    }
-}
-
-fn column(section: Section, field: Field) -> &'static str {
-    section.columns().get(usize::from(field)).copied().unwrap_or("?")
 }

@@ -29,6 +29,15 @@ pub fn is_lock(path: &Path) -> bool {
         && files::read_text(path, 32).is_ok_and(|text| text.trim().parse::<u32>().is_ok())
 }
 
+/// Whether a node runs on the folder, as far as this user may see. Nothing is locked.
+pub fn is_running(folder: &Path) -> bool {
+    let path = folder.join(LOCK);
+    let pid = files::read_text(&path, 32).ok().and_then(|text| text.trim().parse().ok());
+    let pid = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw);
+    let lock = File::open(&path).ok();
+    pid.zip(lock).is_some_and(|(pid, lock)| holds(pid, &lock).unwrap_or_default())
+}
+
 /// Takes the folder. A node that runs on it is killed.
 pub fn take(folder: &Path) -> Result<Held> {
     let path = folder.join(LOCK);
@@ -154,6 +163,7 @@ mod tests {
         let me = rustix::process::getpid();
         let lock = File::open(path.join(LOCK)).expect("there");
         assert!(holds(me, &lock).expect("on Linux"));
+        assert!(is_running(&path) && !is_running(&folder("nobodys")));
         fs::write(path.join("other"), "").expect("ours");
         let other = File::open(path.join("other")).expect("there");
         assert!(!holds(me, &other).expect("on Linux"));

@@ -6,7 +6,7 @@ use crate::model::ledger::audit::{Audit, Report};
 use crate::model::ledger::block::Received;
 use crate::model::ledger::chains::Chains;
 use crate::model::ledger::fault::Wrong;
-use crate::model::ledger::finding::Tampering;
+use crate::model::ledger::finding::{Finding, Tampering, Touched};
 use crate::model::ledger::state::State;
 use crate::model::ledger::stored::Stored;
 use crate::model::limits::MAX_LEDGER_ENTRY;
@@ -133,17 +133,40 @@ pub fn each_entry(
     })
 }
 
-/// The records of the ledger at `path`, of the blocks that these chains hold and that count.
-pub fn state(path: &Path, chains: &Chains) -> Result<State> {
+/// The records of the ledger at `path`, of the blocks that these chains hold and that count. `look` sees every block
+/// that they hold.
+pub fn state(path: &Path, chains: &Chains, mut look: impl FnMut(&Received)) -> Result<State> {
     let mut state = State::default();
     walk(&RealDisk, path, |_, entry| {
         let block = Stored::block_of(entry).and_then(|bytes| Received::read(bytes).ok());
-        match block.and_then(|block| chains.again(block)) {
-            Some(block) if chains.counts(block.header()) => state.apply(&block).map(|_| ()),
-            _ => Ok(()),
+        let is_held = |block: &Received| {
+            let header = block.signed().header();
+            chains.hash(&header.name, header.sequence) == Some(block.signed().hash())
+        };
+        if let Some(block) = block.filter(is_held) {
+            look(&block);
+            match chains.again(block) {
+                Some(block) if chains.counts(block.header()) => state.apply(&block)?,
+                _ => Default::default(),
+            };
         }
+        Ok(())
     })?;
     Ok(state)
+}
+
+/// As `state`; of findings of which only the block is known, the records that it changes are put down too.
+pub fn state_of(path: &Path, report: &mut Report<Extent>) -> Result<State> {
+    let Report { chains, findings, .. } = report;
+    let is_open =
+        |one: &&mut Finding<Extent>| matches!(one.kind, Tampering::Fork | Tampering::Rewritten);
+    let mut open: Vec<_> = findings.iter_mut().filter(is_open).collect();
+    state(path, chains, |block| {
+        let header = block.signed().header();
+        for finding in open.iter_mut().filter(|one| one.holds(&header.name, header.sequence)) {
+            finding.touched.extend(Touched::by(block));
+        }
+    })
 }
 
 /// Whether the file that ends in what was torn still ends there.

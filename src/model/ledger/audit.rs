@@ -270,7 +270,8 @@ impl<P: Clone> Audit<P> {
 
     /// Names those who signed what stands under other names, and tells one forged block from a forged tail.
     fn ask_who_signed(&mut self) {
-        let authors: BTreeSet<_> = self.tallies.keys().map(|name| *name.author.as_bytes()).collect();
+        let authors: BTreeSet<_> =
+            self.tallies.keys().map(|name| *name.author.as_bytes()).collect();
         let mut trials = MAX_COPY_TRIALS;
         let mut last: Option<(usize, BlockHash)> = None;
         for (at, signed, touched) in std::mem::take(&mut self.unsigned) {

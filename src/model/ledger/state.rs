@@ -170,6 +170,20 @@ impl State {
         self.ops.values().filter(|slot| slot.record == NONE).count()
     }
 
+    /// Records that somebody changed who had seen something of them that is not here; at most so many.
+    pub fn lacking(&self, most: usize) -> Vec<About> {
+        let missing = |at: &u32| self.op(*at).is_none_or(|(_, slot)| slot.record == NONE);
+        let over = self.over.iter().filter(|(_, over)| over.iter().any(missing));
+        let mut records: Vec<_> = over.filter_map(|(at, _)| Some(self.op(*at)?.1.record)).collect();
+        records.sort_unstable();
+        records.dedup();
+        let about = |at: &u32| {
+            let ((tag, record), _) = self.records.get_index(usize::try_from(*at).ok()?)?;
+            Some(About { section: tagged(*tag)?, record: *record })
+        };
+        records.iter().filter_map(about).take(most).collect()
+    }
+
     /// A record as it stands; `None` if there is none of this name.
     pub fn view(&self, about: About) -> Option<View> {
         let members = self.members(about)?;
