@@ -2,6 +2,10 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/ledger.rs"]
+mod ledger;
+
+use ledger::{bytes, key, signed_by};
 use reunite::base::error::Error;
 use reunite::model::codec::{Decoder, Encoder};
 use reunite::model::identity::Identity;
@@ -46,10 +50,6 @@ fn log(pen: &mut Pen, count: u64) -> Vec<Verified> {
         pen.sign(entries, n + 1, 1_760_000_000).expect("room")
     };
     (0..count).map(block).collect()
-}
-
-fn bytes(blocks: &[Verified]) -> Vec<Vec<u8>> {
-    blocks.iter().map(|block| block.bytes().to_vec()).collect()
 }
 
 /// What a node that has `known` says to these.
@@ -128,10 +128,7 @@ fn a_block_removed_and_the_next_renumbered_is_found() {
     let blocks = log(&mut pen(1), 3);
     let mut header = *blocks[2].header();
     (header.sequence, header.before) = (1, blocks[0].signed().hash());
-    let key =
-        ring::signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity(2).signing_key());
-    let forged = SignedHeader::sign(header, &key.expect("a key"));
-    let forged = [forged.bytes().as_slice(), &blocks[2].bytes()[SIGNED_BYTES..]].concat();
+    let forged = signed_by(&identity(2), header, blocks[2].bytes());
     assert_eq!(wrong(&[blocks[0].bytes().to_vec(), forged]), (Wrong::Signature, Some(1)));
 }
 
@@ -331,9 +328,7 @@ fn what_is_too_large_is_refused_and_portions_fit() {
     }
     let mut header = *log(&mut pen(1), 2)[1].header();
     header.sequence = MAX_LOG_LENGTH;
-    let key =
-        ring::signature::Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity(1).signing_key());
-    let signed = SignedHeader::sign(header, &key.expect("a key"));
+    let signed = SignedHeader::sign(header, &key(&identity(1)));
     assert!(SignedHeader::decode(&mut Decoder::new(signed.bytes())).is_err());
 }
 

@@ -61,10 +61,12 @@ fn verified(options: &Options) -> Result<bool> {
     let text = ledger.with_extension("txt");
     let (checked, state, difference) = looked_at(&ledger, &text)?;
     ask::say(&verify_words::contents(&ledger, checked.bytes, &checked.report))?;
-    for (author, tally) in &checked.report.authors {
-        let key = IdentityKey::from(*author);
-        ask::say(&verify_words::wrote(&authors.name(&key), tally))?;
-    }
+    let wrote = checked.report.authors.iter().map(|(author, tally)| {
+        verify_words::wrote(&authors.name(&IdentityKey::from(*author)), tally)
+    });
+    let mut wrote: Vec<_> = wrote.collect();
+    wrote.sort();
+    wrote.iter().try_for_each(|line| ask::say(line))?;
     let wrong = say_findings(&ledger, &authors, &checked.report, &state)?;
     let rows = difference.as_ref().map_or(0, |difference| difference.count());
     ask::say("")?;
