@@ -3,11 +3,10 @@
 use crate::base::error::{Error, Result};
 use crate::model::date;
 use crate::model::hex::digits;
-use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::{HEADER_BYTES, Received};
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::Wrong;
-use crate::model::ledger::heads::Heads;
+use crate::model::ledger::heads::{Head, Heads};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::operation::{Kind, Operation};
 use crate::model::ledger::stored::Stored;
@@ -17,6 +16,7 @@ use crate::shell::verify_words;
 use crate::store::ledger_check::{self, Extent};
 use clap::Args;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -153,9 +153,9 @@ fn of_entry(entry: &Entry, authors: &Authors) -> Value {
 }
 
 fn of_heads(heads: &Heads) -> Vec<Value> {
-    let head = |head: crate::model::ledger::heads::Head| {
+    let head = |head: Head| {
         json!({
-            "author": IdentityKey::to_string(&head.name.author),
+            "author": digits(head.name.author.as_bytes()),
             "log": format!("{:016x}", head.name.log.value()),
             "length": head.length,
             "hash": head.hash.to_string(),
@@ -196,8 +196,8 @@ fn harmless(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for letter in json.chars() {
         match shown(letter.encode_utf8(&mut [0; 4])) {
-            std::borrow::Cow::Borrowed(_) => text.push(letter),
-            std::borrow::Cow::Owned(_) => {
+            Cow::Borrowed(_) => text.push(letter),
+            Cow::Owned(_) => {
                 let mut units = [0; 2];
                 for unit in letter.encode_utf16(&mut units) {
                     text.push_str(&format!("\\u{unit:04x}"));

@@ -140,7 +140,9 @@ fn touched(finding: &Finding<Extent>, state: &State, lacking: &[About]) -> (Vec<
         let all = all.map(|(about, label)| named(*about, label.as_ref()));
         return (all.collect(), finding.touched.more);
     }
-    (lacking.iter().map(|about| named(*about, None)).collect(), 0)
+    // Of what is gone, only what others built on it tells anything.
+    let lacking = lacking.iter().filter(|_| finding.kind == Tampering::Removed);
+    (lacking.map(|about| named(*about, None)).collect(), 0)
 }
 
 /// Says on a terminal that it goes on, when it takes long.

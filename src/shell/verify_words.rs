@@ -70,9 +70,7 @@ pub fn kind(kind: Tampering) -> &'static str {
             "a rewritten tail: from here on somebody else signed in this author's name"
         }
         Tampering::Removed => "removed blocks: others that follow on them are there",
-        Tampering::Reordered => {
-            "reordered blocks: they stand behind blocks that follow on them, or before their own"
-        }
+        Tampering::Reordered => "reordered blocks: they stand before blocks that they follow on",
         Tampering::Replaced => {
             "a block put in the place of another: this one follows on another block than stands there"
         }
@@ -233,10 +231,9 @@ pub fn more_findings(count: usize) -> String {
 
 /// A peer saw more of a log than is here.
 pub fn awaited(log: &str, witness: &str, seen: u32, here: u32) -> String {
-    let (seen, here) =
-        (blocks(seen.into()), if here == 0 { "none".into() } else { here.to_string() });
+    let seen = blocks(seen.into());
     format!(
-        "\nNote: {witness} saw {seen} of a log of {log}; here is {here} of it, or so many less.\n  -> They have not come yet, or the end of this ledger was cut off. Start the node: its peers send them."
+        "\nNote: {witness} saw {seen} of a log of {log}; here are {here}.\n  -> They have not come yet, or the end of this ledger was cut off. Start the node: its peers send them."
     )
 }
 

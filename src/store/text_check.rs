@@ -158,3 +158,69 @@ fn key(section: Section, row: &Row) -> [u8; 16] {
     let (half, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
     *half
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::entry::Entry;
+    use crate::model::ledger::import::import;
+    use crate::model::ledger::names::Namer;
+    use crate::model::ledger::pen::Pen;
+    use std::fs;
+
+    const HEAD: &str = "People:\nName, Appearance, Last Seen, Status, Id\n\n";
+
+    fn state(rows: &[&[&str; 5]]) -> State {
+        let namer = Namer::new(&SecretKey::from([7; 32]));
+        let made = rows.iter().map(|row| {
+            let made = import(&State::default(), &namer, Section::People, &Row::new(*row));
+            Entry::Change(made.expect("right").expect("new"))
+        });
+        let mut pen = Pen::begin(&Identity::new(SecretKey::from([1; 32])), 1.into());
+        let mut state = State::default();
+        state.apply(&pen.sign(made.collect(), 1, 0).expect("room")).expect("room");
+        state
+    }
+
+    fn compared(name: &str, text: &str) -> Difference {
+        let path = std::env::temp_dir().join(format!("reunite-text-{name}-{}", std::process::id()));
+        fs::write(&path, text).expect("written");
+        let state = state(&[
+            &["Ana", "tall", "", "missing", "12345678901234567"],
+            &["Bo", "", "", "missing", ""],
+        ]);
+        let found = compare(&path, &state).expect("readable").expect("there");
+        fs::remove_file(&path).expect("there");
+        found
+    }
+
+    #[test]
+    fn a_text_that_says_the_same_in_another_form_is_the_same() {
+        let found = compared(
+            "same",
+            &format!(
+                "{HEAD}Bo,,,missing,\nAna, tall, , missing, 12345678901234567\nwhat is this\n"
+            ),
+        );
+        assert!(found.is_none() && found.same == 2, "{found:?}");
+    }
+
+    #[test]
+    fn rows_of_one_person_are_compared_and_others_are_told() {
+        let found = compared(
+            "other",
+            &format!("{HEAD}Anna, tall, , missing, 12345678901234567\nCy, , , missing,\n"),
+        );
+        let count = (found.changed.len(), found.added.len(), found.missing.len());
+        assert_eq!((count, found.same, found.older), ((1, 1, 1), 0, 0), "{found:?}");
+        assert!(found.added[0].1.line().starts_with("Cy") && !found.is_older());
+    }
+
+    #[test]
+    fn no_text_is_no_difference() {
+        let path = std::env::temp_dir().join("reunite-text-that-is-not-there");
+        assert_eq!(compare(&path, &State::default()).expect("clear"), None);
+    }
+}

@@ -384,3 +384,113 @@ fn salvage(block: &[u8]) -> Option<(SignedHeader, Touched)> {
     let touched = Touched::of(&entries.collect::<Vec<_>>());
     Some((signed, touched))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::dialect::Dialect;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::names::Namer;
+    use crate::model::ledger::operation::tests::set;
+    use crate::model::ledger::pen::Pen;
+
+    fn pen(author: u8) -> Pen {
+        Pen::begin(&Identity::new(SecretKey::from([author; 32])), 1.into())
+    }
+
+    /// The entries of a ledger: its beginning, and so many blocks of one author.
+    fn ledger(count: u8) -> Vec<Vec<u8>> {
+        let birth = Birth::new(Dialect::Sealed, &Namer::new(&SecretKey::from([7; 32])));
+        let mut pen = pen(1);
+        let blocks = (0..count).map(|n| {
+            let said = vec![Entry::Change(set(n, n, &[(0, &format!("Ana {n}"))], &[]))];
+            Stored::block(pen.sign(said, u64::from(n) + 1, 0).expect("room").bytes())
+        });
+        std::iter::once(Stored::birth(&birth)).chain(blocks).collect()
+    }
+
+    fn report<'a>(entries: impl IntoIterator<Item = &'a Vec<u8>>) -> Report<usize> {
+        let mut audit = Audit::default();
+        for (at, entry) in entries.into_iter().enumerate() {
+            audit.entry(at, entry);
+        }
+        audit.finish()
+    }
+
+    type Told = (Tampering, Option<usize>, Option<(u32, u32)>, u32);
+
+    /// The kinds and places of what was found.
+    fn told(report: &Report<usize>) -> Vec<Told> {
+        let told = |one: &Finding<usize>| (one.kind, one.at, one.blocks, one.behind);
+        report.findings.iter().map(told).collect()
+    }
+
+    fn picked(entries: &[Vec<u8>], places: &[usize]) -> Vec<Vec<u8>> {
+        places.iter().map(|at| entries[*at].clone()).collect()
+    }
+
+    #[test]
+    fn a_right_ledger_has_no_findings_and_its_authors_are_counted() {
+        let report = report(&ledger(3));
+        assert!(report.findings.is_empty() && report.birth.is_some());
+        let tally = Tally { logs: 1, blocks: 3, changes: 3 };
+        assert_eq!(report.authors.into_values().collect::<Vec<_>>(), [tally]);
+    }
+
+    #[test]
+    fn what_is_missing_and_what_stands_elsewhere_is_told_once() {
+        let all = ledger(6);
+        let found = |places: &[usize]| told(&report(&picked(&all, places)));
+        let removed = |at, first, last, behind| {
+            vec![(Tampering::Removed, Some(at), Some((first, last)), behind)]
+        };
+        assert_eq!(found(&[0, 1, 3, 4]), removed(2, 1, 1, 2));
+        assert_eq!(found(&[0, 4, 5]), removed(1, 0, 2, 2));
+        let reordered = vec![(Tampering::Reordered, Some(2), Some((2, 4)), 0)];
+        assert_eq!(found(&[0, 1, 3, 2, 4, 5]).len(), 1);
+        assert_eq!(found(&[0, 1, 3, 4, 5, 2]), reordered);
+        // Twice is no fault, and what came again heals what was missing.
+        assert!(found(&[0, 1, 2, 2, 1]).is_empty());
+        assert!(found(&[0, 1, 3, 4, 2, 3, 4]).is_empty());
+        assert_eq!(found(&[1, 2]), [(Tampering::Birth, None, None, 0)]);
+        assert_eq!(found(&[1, 0, 2]), [(Tampering::Birth, Some(1), None, 0)]);
+    }
+
+    #[test]
+    fn what_damaged_bytes_were_is_told_and_mended_when_it_comes_again() {
+        let all = ledger(4);
+        let damaged = |places: &[usize], changed: usize| {
+            let mut audit = Audit::default();
+            let entries = picked(&all, places);
+            entries.iter().enumerate().for_each(|(at, entry)| {
+                audit.entry(at, entry);
+            });
+            let mut body = all[2].clone();
+            body[changed] ^= 1;
+            audit.damage(Tampering::Bytes, 99, &[&body, b"nothing"]);
+            audit.finish()
+        };
+        let last = all[2].len() - 1;
+        let report = damaged(&[0, 1, 3, 4], last);
+        assert_eq!(told(&report), [(Tampering::Bytes, Some(99), Some((1, 1)), 2)]);
+        assert!(!report.findings[0].is_mended && report.findings[0].touched.records.len() == 1);
+        assert!(damaged(&[0, 1, 3, 4, 2, 3, 4], last).findings[0].is_mended);
+        // Where its header was hit nobody can say which block it was.
+        for changed in 1..60 {
+            assert!(!damaged(&[0, 1, 2, 3, 4], changed).findings[0].is_mended, "{changed}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_signed_is_no_block_of_anybody() {
+        let mut all = ledger(3);
+        all[3][1 + 250] ^= 1;
+        assert_eq!(told(&report(&all))[0].0, Tampering::Content);
+        let mut all = ledger(3);
+        all[3][1 + 150] ^= 1;
+        assert_eq!(told(&report(&all)), [(Tampering::Signature, Some(3), Some((2, 2)), 0)]);
+        all.push(vec![9; 300]);
+        assert_eq!(told(&report(&all))[0].0, Tampering::Form);
+    }
+}

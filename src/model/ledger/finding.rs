@@ -4,7 +4,7 @@ use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::Received;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::names::LogName;
-use crate::model::ledger::operation::{About, Operation, Value, is_id};
+use crate::model::ledger::operation::{About, Kind, Operation, Value, is_id};
 use crate::model::limits::MAX_TOUCHED;
 
 /// A kind of damage or tampering.
@@ -99,7 +99,7 @@ fn label(operation: &Operation) -> Option<String> {
             false => (*field == 0).then(|| text.to_owned()),
         }
     };
-    let is_set = operation.kind() == crate::model::ledger::operation::Kind::Set;
+    let is_set = operation.kind() == Kind::Set;
     let parts: Vec<_> = operation.values().iter().filter(|_| is_set).filter_map(named).collect();
     (!parts.is_empty()).then(|| parts.join(", "))
 }
