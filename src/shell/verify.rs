@@ -70,7 +70,7 @@ fn verified(options: &Options) -> Result<bool> {
     let wrong = say_findings(&ledger, &authors, &checked.report, &state)?;
     let rows = difference.as_ref().map_or(0, |difference| difference.count());
     ask::say("")?;
-    ask::say(&verify_words::text(&text, difference.as_ref()))?;
+    ask::say(&verify_words::text(&text, difference.as_ref(), wrong))?;
     ask::say(&verify_words::verdict(wrong, rows))?;
     Ok(wrong == 0 && rows == 0)
 }

@@ -244,8 +244,8 @@ pub fn strangers(count: usize) -> String {
     )
 }
 
-/// How the text stands to the ledger.
-pub fn text(path: &Path, difference: Option<&Difference>) -> String {
+/// How the text stands to the ledger, of which so many things do not verify.
+pub fn text(path: &Path, difference: Option<&Difference>, wrong: usize) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let file = shown(&file);
     let Some(difference) = difference else {
@@ -274,12 +274,14 @@ pub fn text(path: &Path, difference: Option<&Difference>) -> String {
     if difference.count() > told {
         text.push_str(&format!("\n  … and {} more", difference.count() - told));
     }
-    text.push_str(&format!("\n  -> {}", text_advice(difference)));
+    text.push_str(&format!("\n  -> {}", text_advice(difference, wrong)));
     text
 }
 
-fn text_advice(difference: &Difference) -> &'static str {
-    if difference.is_older() {
+fn text_advice(difference: &Difference, wrong: usize) -> &'static str {
+    if wrong > 0 {
+        "What stands only in the file may be what the ledger lost. Keep a copy of the folder before anything else."
+    } else if difference.is_older() {
         "It shows an older state: the node was stopped before it wrote the file. The next start writes it."
     } else if difference.is_as_written {
         "Nobody has edited the file since the node wrote it: the end of the ledger may be missing, or have been changed.\n     Keep a copy of the folder before the node is started."
