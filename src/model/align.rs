@@ -9,6 +9,7 @@ use crate::model::ids::PersonId;
 use crate::model::record::Census;
 use crate::model::row::Row;
 use crate::model::section::{CAMPS, PEOPLE, Section, VACCINATIONS};
+use crate::model::withheld::is_census;
 use std::borrow::Cow;
 
 /// Why a line cannot be a row of its section; shown to people as it stands.
@@ -23,6 +24,15 @@ pub fn row(section: Section, columns: usize, line: &str) -> Result<Row, Misfit> 
         Section::People | Section::Replaced => person(columns, line),
         Section::Vaccinations => vaccination(line),
         Section::Camps => camp(line),
+    }
+}
+
+/// The row that `line` is among the censuses of a tier-2 copy.
+pub fn public_census(line: &str) -> Result<Row, Misfit> {
+    let found = split(line, CAMPS.len());
+    match is_census(&found) {
+        true => Ok(Row::new(&found)),
+        false => Err("it is no census as tier 2 may see it"),
     }
 }
 

@@ -148,19 +148,23 @@ pub const MAX_FRAME: usize = 1024 * 1024;
 pub const MAX_FIRST_FRAME: usize = 49;
 /// Longest body of a frame of a talk, bytes: a kind and what is said.
 pub const MAX_SPOKEN_FRAME: usize = 1 + MAX_SPOKEN;
-/// Longest body of a frame of a reader, bytes: it wants every bucket, and shows no hash.
-pub const MAX_READER_FRAME: usize = 4 + (4 << MAX_BUCKET_BITS);
+/// Longest body of a frame of a reader, bytes: a piece of what it wants.
+pub const MAX_READER_FRAME: usize = 64 * 1024;
 /// Most rows that one transfer may bring: what a database may hold.
 pub const MAX_TRAVELLING_ROWS: usize = MAX_PEOPLE + 2 * MAX_OTHER_ROWS;
 /// Rows that share one digest, about: fewer make the offer longer, more the answer to it.
 pub const BUCKET_ROWS: usize = 256;
-/// Most bits that choose a bucket: 2^14 digests of 16 bytes are a quarter of a frame.
+/// Most bits that choose a bucket: 2^14 digests of 8 bytes are an eighth of a frame.
 pub const MAX_BUCKET_BITS: u8 = 14;
-/// Most hashes that are shown of one bucket. Who has more there than this asks for all of the bucket: it is
-/// far fewer rows than hashes.
-pub const MAX_SHOWN: usize = 4096;
+/// Most buckets that a reader looks at more closely: the digests of their parts fill half a frame.
+pub const MAX_SPLIT: usize = 8192;
+/// Most rows that are shown of one part of a bucket, of which there are about `BUCKET_ROWS` / 16.
+pub const MAX_PART_SHOWN: usize = 64;
+/// Most rows that a reader shows in all. Of what lies beyond it asks for the whole: so many rows are less than their
+/// digests would be, and a node holds four bytes for each while it answers.
+pub const MAX_SHOWN: usize = 64 * 1024;
 /// A want is sent in several frames from this size on, bytes.
-pub const WANT_PIECE: usize = 512 * 1024;
+pub const WANT_PIECE: usize = 48 * 1024;
 /// Rows that travel together, bytes of text: what is lost when a link breaks is less than this.
 pub const ROWS_PIECE: usize = 128 * 1024;
 /// Most bytes of text that one piece of rows may be unsqueezed to.
@@ -330,6 +334,12 @@ pub const RETRY_LAST: Duration = Duration::from_secs(300);
 
 /// Tries of a refresh for each tier-1 node known.
 pub const REFRESH_TRIES: usize = 3;
+/// Nodes that are asked for a second opinion, one after the other, until one can give it.
+pub const SECOND_OPINIONS: usize = 4;
+/// Signed views that a node remembers, to confirm them to who got one of them from another node.
+pub const KNOWN_VIEWS: usize = 16;
+/// How often the public rows are gathered anew because they changed meanwhile, before everybody waits for them.
+pub const VIEW_TRIES: usize = 3;
 /// Refreshes that one address may ask for at once, and how many come back each second.
 pub const REFRESH_BURST: f64 = 20.0;
 /// Refreshes given back to an address each second.

@@ -4,8 +4,10 @@
 //! every session    client: Bind                     server: Welcome
 //! talk             client: Say / Alarm ... Bye      server: Heard / TooMuch, one for each
 //! sync             see `meeting`
-//! refresh          client: Fetch                    server: Offer
-//!                  client: Want ... (the last marked)       Rows ... End
+//! refresh          client: Fetch                    server: Signed, and Offer unless the client has it
+//!                  client: Split, if it likes               Parts
+//!                  client: Want ... (the last marked)       Rows ... Gone End
+//!                  or client: Confirm               server: Signed
 //! ```
 //!
 //! Either side of a refresh may say `Refused` instead, and that ends it. A body is a kind and its fields. No two
@@ -14,7 +16,8 @@
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::limits::MAX_SPOKEN;
-use crate::model::offer::{Offer, Want};
+use crate::model::offer::{Gone, Offer, Parts, Split, Want};
+use crate::model::statement::Signed;
 use std::borrow::Cow;
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -38,6 +41,11 @@ const WANT: u8 = 34;
 const ROWS: u8 = 35;
 const END: u8 = 36;
 const REFUSED: u8 = 38;
+const CONFIRM: u8 = 39;
+const SIGNED: u8 = 40;
+const SPLIT: u8 = 41;
+const PARTS: u8 = 42;
+const GONE: u8 = 43;
 
 /// Ties a session to the knock that it follows. Secret: compared in constant time, wiped when dropped.
 pub struct Bind {
@@ -218,30 +226,50 @@ impl Listening {
 /// The first message of the client of a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetching {
-    /// It wants what tier 2 may see.
-    Fetch,
+    /// It wants what tier 2 may see, and has the view with this hash.
+    Fetch([u8; 32]),
+    /// It wants to know what this node signed at these heads, or else what it signs now.
+    Confirm([u8; 32]),
 }
 
 impl Fetching {
     /// The body of its frame.
     pub fn encode(&self) -> Vec<u8> {
-        let Self::Fetch = self;
-        vec![FETCH]
+        let (kind, hash) = match self {
+            Self::Fetch(hash) => (FETCH, hash),
+            Self::Confirm(heads) => (CONFIRM, heads),
+        };
+        let mut out = Encoder::of_kind(kind);
+        out.bytes(hash);
+        out.done()
     }
 
     /// Reads the body of a frame.
     pub fn decode(body: &[u8]) -> Result<Self> {
-        bare(body, |kind| (kind == FETCH).then_some(Self::Fetch))
+        let mut from = Decoder::new(body);
+        let make = match from.u8()? {
+            FETCH => Self::Fetch,
+            CONFIRM => Self::Confirm,
+            other => return Err(out_of_place(other)),
+        };
+        let hash = from.array()?;
+        from.finish().map(|()| make(hash))
     }
 }
 
 /// What the side of a refresh sends that has the rows: the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Giving<'a> {
+    /// What it signs of what it has.
+    Signed(Box<Signed>),
     /// What it has.
     Offer(Offer),
+    /// Digests of the parts of the buckets that were split.
+    Parts(Parts),
     /// Rows that are wanted, in the order of their buckets: a piece for `squeeze`, in it one for `parcel`.
     Rows(Cow<'a, [u8]>),
+    /// What was shown and it does not have.
+    Gone(Gone),
     /// That was all that is wanted.
     End,
     /// It does not go on.
@@ -255,11 +283,10 @@ impl<'a> Giving<'a> {
     /// The body of its frame.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Offer(offer) => {
-                let mut out = Encoder::of_kind(OFFER);
-                offer.encode(&mut out);
-                out.done()
-            }
+            Self::Signed(signed) => made(SIGNED, |out| signed.encode(out)),
+            Self::Offer(offer) => made(OFFER, |out| offer.encode(out)),
+            Self::Parts(parts) => made(PARTS, |out| parts.encode(out)),
+            Self::Gone(gone) => made(GONE, |out| gone.encode(out)),
             Self::Rows(piece) => [&[ROWS][..], piece].concat(),
             Self::End => vec![END],
             Self::Refused(why) => vec![REFUSED, why.code()],
@@ -270,7 +297,10 @@ impl<'a> Giving<'a> {
     pub fn decode(body: &'a [u8]) -> Result<Self> {
         let mut from = Decoder::new(body);
         match from.u8()? {
+            SIGNED => Signed::decode(from).map(|signed| Self::Signed(Box::new(signed))),
             OFFER => Offer::decode(from).map(Self::Offer),
+            PARTS => Parts::decode(from).map(Self::Parts),
+            GONE => Gone::decode(from).map(Self::Gone),
             ROWS if from.left() == 0 => Err(Error::peer("sent a piece without rows")),
             ROWS => Ok(Self::Rows(Cow::Borrowed(from.rest()))),
             END => from.finish().map(|()| Self::End),
@@ -283,6 +313,8 @@ impl<'a> Giving<'a> {
 /// What the side of a refresh sends that gets the rows: the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taking {
+    /// Of these buckets it wants to know more.
+    Split(Split),
     /// What it wants of the offer, or a part of that.
     Want(Want),
     /// It does not go on.
@@ -293,11 +325,8 @@ impl Taking {
     /// The body of its frame.
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Want(want) => {
-                let mut out = Encoder::of_kind(WANT);
-                want.encode(&mut out);
-                out.done()
-            }
+            Self::Split(split) => made(SPLIT, |out| split.encode(out)),
+            Self::Want(want) => made(WANT, |out| want.encode(out)),
             Self::Refused(why) => vec![REFUSED, why.code()],
         }
     }
@@ -306,6 +335,7 @@ impl Taking {
     pub fn decode(body: &[u8]) -> Result<Self> {
         let mut from = Decoder::new(body);
         match from.u8()? {
+            SPLIT => Split::decode(from).map(Self::Split),
             WANT => Want::decode(from).map(Self::Want),
             REFUSED => Declined::decode(from).map(Self::Refused),
             other => Err(out_of_place(other)),
@@ -348,6 +378,13 @@ impl Declined {
     }
 }
 
+/// A message of this kind with what is written behind it.
+fn made(kind: u8, write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
+    let mut out = Encoder::of_kind(kind);
+    write(&mut out);
+    out.done()
+}
+
 /// A message that is its kind and nothing else.
 fn bare<M>(body: &[u8], message: impl FnOnce(u8) -> Option<M>) -> Result<M> {
     let mut from = Decoder::new(body);
@@ -364,8 +401,7 @@ pub fn out_of_place(kind: u8) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::offer::{RowHash, Wanted};
-    use crate::model::section::Section;
+    use crate::model::offer::Wanted;
     use proptest::prelude::*;
 
     type Again = fn(&[u8]) -> Option<Vec<u8>>;
@@ -387,10 +423,9 @@ mod tests {
 
     /// Every message, and which of the decoders takes it.
     fn messages() -> Vec<(usize, Vec<u8>)> {
-        let shown: Option<Vec<_>> =
-            ["a, , , ,"].map(|line| RowHash::of(Section::People, line)).into_iter().collect();
-        let wanted = Wanted { bucket: 3, shown: shown.expect("hashes") };
-        let offer = Offer { bits: 1, rows: 2, bytes: 30, digests: vec![[5; 16]; 2] };
+        let wanted = Wanted { bucket: 3, part: 5, shown: vec![[7; 4]] };
+        let offer = Offer { bits: 1, rows: 2, bytes: 30, digests: vec![[5; 8]; 2] };
+        let signed = Signed { heads: [1; 32], rows: 2, hash: [3; 32], time: 4, signature: [5; 64] };
         vec![
             (0, Opening::Bind(Bind::new([1; 16], [2; 32])).encode()),
             (1, Opened::Welcome.encode()),
@@ -399,7 +434,12 @@ mod tests {
             (2, Talking::Bye.encode()),
             (3, Listening::Heard.encode()),
             (3, Listening::TooMuch.encode()),
-            (4, Fetching::Fetch.encode()),
+            (4, Fetching::Fetch([6; 32]).encode()),
+            (4, Fetching::Confirm([6; 32]).encode()),
+            (5, Giving::Signed(Box::new(signed)).encode()),
+            (5, Giving::Parts(Parts(vec![[[1; 4]; 16]])).encode()),
+            (5, Giving::Gone(Gone(vec![1, 7])).encode()),
+            (6, Taking::Split(Split(vec![1, 7])).encode()),
             (5, Giving::Offer(offer).encode()),
             (5, Giving::Rows(vec![1, 2, 3].into()).encode()),
             (5, Giving::End.encode()),

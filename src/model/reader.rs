@@ -41,6 +41,8 @@ pub struct Kept {
 pub enum Origin {
     /// Our own: however long a line is, it is kept.
     Own,
+    /// A copy of what tier 2 may see: its censuses are public ones.
+    View,
     /// Somebody else's: of a line longer than a row may be, nothing is kept in memory.
     Peer,
 }
@@ -250,7 +252,11 @@ impl Reader {
         if bytes.len() > MAX_ROW {
             return self.keep(line, "it is longer than a row may be", found);
         }
-        match align::row(section, self.columns, text) {
+        let row = match (self.origin, section) {
+            (Origin::View, Section::Camps) => align::public_census(text),
+            _ => align::row(section, self.columns, text),
+        };
+        match row {
             Ok(row) if row.line().len() <= MAX_ROW => found(Item::Row(section, row)),
             Ok(_) => self.keep(line, "it is longer than a row may be", found),
             Err(why) => self.keep(line, why, found),

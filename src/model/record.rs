@@ -104,7 +104,7 @@ impl Census {
 }
 
 /// A count as people write it: digits, perhaps with commas or spaces between thousands.
-fn count(text: &str) -> Option<u32> {
+pub fn count(text: &str) -> Option<u32> {
     let digits: String = text.chars().filter(|letter| !matches!(letter, ',' | ' ')).collect();
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }

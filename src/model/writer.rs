@@ -115,6 +115,21 @@ pub fn write_public(rows: &[Row], out: &mut (impl Write + ?Sized)) -> io::Result
     write_rows(rows, out)
 }
 
+/// Writes what tier 2 may see; both are public rows. Camps are there when they hold something.
+pub fn write_view(
+    people: &[Row],
+    camps: &[Row],
+    out: &mut (impl Write + ?Sized),
+) -> io::Result<()> {
+    write_public(people, out)?;
+    if camps.is_empty() {
+        return Ok(());
+    }
+    out.write_all(b"\n")?;
+    write_header(Section::Camps.title(), Section::Camps.columns(), out)?;
+    write_rows(camps, out)
+}
+
 fn write_header(title: &str, columns: &[&str], out: &mut (impl Write + ?Sized)) -> io::Result<()> {
     writeln!(out, "{title}:\n{}\n", columns.join(", "))
 }

@@ -68,6 +68,11 @@ impl Channel {
         self.came == 0
     }
 
+    /// Bytes that have come and gone, as they travelled.
+    pub fn travelled(&self) -> u64 {
+        self.came + self.gone
+    }
+
     /// The connection, to wait for bytes on it together with others.
     pub fn stream(&self) -> &TcpStream {
         self.wire.stream()

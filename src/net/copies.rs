@@ -7,12 +7,17 @@ use crate::model::message::{Declined, Giving, Taking};
 use crate::model::parcel::pieces;
 use crate::model::reconcile::Giver;
 use crate::model::squeeze::{Pace, Squeezer};
+use crate::model::statement::Hash;
 use crate::net::channel::Channel;
 use crate::net::shelf::Shelf;
 use std::time::Instant;
 
-/// Offers what is on the shelf and sends what is wanted of it.
-pub fn serve(channel: &mut Channel, shelf: &Shelf) -> Result<()> {
+/// Says what this node signs; offers what is on the shelf, and sends what is wanted of it, unless the reader `has` it.
+pub fn serve(channel: &mut Channel, shelf: &Shelf, has: &Hash) -> Result<()> {
+    channel.send(&Giving::Signed(Box::new(shelf.signed)).encode())?;
+    if *has == shelf.signed.hash {
+        return channel.send(&Giving::End.encode());
+    }
     let asked_at = Instant::now();
     channel.send(&Giving::Offer(shelf.offer.clone()).encode())?;
     let mut asked = Giver::new(&shelf.index, &shelf.offer);
@@ -20,18 +25,25 @@ pub fn serve(channel: &mut Channel, shelf: &Shelf) -> Result<()> {
     let mut body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_COPY)?;
     let pace = Pace::new(asked_at.elapsed());
     let flow = channel.flow(SLOWEST_COPY);
-    let places = loop {
+    let answer = loop {
         match Taking::decode(&body)? {
+            Taking::Split(split) => {
+                let parts = asked.split(&split)?;
+                channel.send(&Giving::Parts(parts).encode())?;
+            }
             Taking::Want(want) => {
-                if let Some(places) = asked.take(&want)? {
-                    break places;
+                if let Some(answer) = asked.take(&want)? {
+                    break answer;
                 }
             }
             Taking::Refused(why) => return Err(refused(why)),
         }
         body = channel.receive_of(&flow)?;
     };
-    send_rows(channel, shelf, &places, pace)?;
+    send_rows(channel, shelf, &answer.places, pace)?;
+    if !answer.gone.0.is_empty() {
+        channel.send(&Giving::Gone(answer.gone).encode())?;
+    }
     channel.send(&Giving::End.encode())
 }
 

@@ -68,7 +68,7 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
     if let Visitor::Member(peer) = visitor {
         context.monitor.heard(peer);
     }
-    let done = session::run(context, visitor, purpose, &mut channel);
+    let done = session::run(context, sealed, visitor, purpose, &mut channel);
     drop(place);
     done
 }

@@ -71,6 +71,8 @@ pub enum Notice {
 pub enum Progress<'a> {
     /// A node is being asked; the number of this try, and of how many.
     Asking(&'a Peer, usize, usize),
+    /// Another node is being asked whether it signs the same.
+    Confirming(&'a Peer),
     /// It did not answer, or not with a whole copy.
     Failed(&'a Peer, &'a Error),
     /// So many bytes have come, of so many where that is known.

@@ -1,4 +1,5 @@
-//! Tier 2: brings the public copy up to date from any tier-1 node, trying random ones until one answers.
+//! Tier 2: brings the copy up to date from any tier-1 node, trying random ones until one answers, checks what that
+//! node signed of it, and asks another node whether it is the truth.
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
@@ -6,18 +7,22 @@ use crate::base::threads::Stop;
 use crate::model::caller::Errand;
 use crate::model::datagram::Datagrams;
 use crate::model::identity::Identity;
-use crate::model::keys::{NetworkKeys, SecretKey};
+use crate::model::ids::PeerNumber;
+use crate::model::keys::{NetworkKeys, PublicKeys, SecretKey};
 use crate::model::limits::{
-    COMPARE_PATIENCE, MAX_PEOPLE, MAX_ROWS_PIECE, REFRESH_TRIES, SLOWEST_FILE, TOKEN_DIGITS,
+    COMPARE_PATIENCE, MAX_PEOPLE, MAX_ROWS_PIECE, REFRESH_TRIES, SECOND_OPINIONS, SLOWEST_FILE,
+    TOKEN_DIGITS,
 };
 use crate::model::message::{Fetching, Giving, Taking};
 use crate::model::noise::{Asked, Purpose};
 use crate::model::offer::Offer;
 use crate::model::parcel::{View, unpack};
+use crate::model::public_view::PublicView;
 use crate::model::reconcile::{Ceiling, Index, Renewal};
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::squeeze::unsqueeze;
+use crate::model::statement::Signed;
 use crate::net::channel::Channel;
 use crate::net::classic;
 use crate::net::copies::{Meter, refused};
@@ -27,6 +32,7 @@ use crate::net::sealed::lacking;
 use crate::net::tls::Credentials;
 use crate::store::peer_book::{Peer, PeerBook};
 use rand::seq::SliceRandom;
+use std::collections::HashSet;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -41,20 +47,55 @@ pub struct Refresh<'a> {
     /// The copy that the person has: if it is not empty, an empty one does not replace it.
     has_copy: bool,
     /// Rows that are here: at first those of the copy, then more and more of the new one.
-    rows: Vec<Row>,
+    rows: Vec<(Section, Row)>,
     /// Whether any of the new one have come.
     has_more: bool,
+    /// Nodes whose rows were not those that they had signed: they lie, or what is here looked like what they have.
+    /// Of them nothing is taken but the whole.
+    anew: HashSet<PeerNumber>,
+}
+
+/// A copy that came whole.
+#[derive(Debug)]
+pub struct Renewed<'a> {
+    /// What it shows.
+    pub view: PublicView,
+    /// Who gave it.
+    pub giver: &'a Peer,
+    /// What that node signed of it; nothing in the classic dialect.
+    pub signed: Option<Signed>,
+}
+
+/// What other nodes say of what one signed.
+#[derive(Debug)]
+pub enum Opinion<'a> {
+    /// There is no other node.
+    Alone,
+    /// This one signed the same.
+    Agrees(&'a Peer),
+    /// This one signed something else of the same ledger: one of the two lies.
+    Contradicts(&'a Peer, Box<Signed>),
+    /// These answered, and have another ledger now, of which nothing can be said.
+    OutOfStep(Vec<PeerNumber>),
+    /// Nobody answered.
+    Silent,
 }
 
 impl<'a> Refresh<'a> {
     /// The refresh of a copy. `begun` is what an earlier one left behind, if there was one.
-    pub fn new(book: &'a PeerBook, stop: &'a Stop, copy: &[Row], begun: Option<Vec<Row>>) -> Self {
-        let rows = begun.unwrap_or_else(|| copy.to_vec());
-        Self { book, stop, has_copy: !copy.is_empty(), rows, has_more: false }
+    pub fn new(
+        book: &'a PeerBook,
+        stop: &'a Stop,
+        copy: &PublicView,
+        begun: Option<PublicView>,
+    ) -> Self {
+        let rows = begun.unwrap_or_else(|| copy.clone()).ordered().into_rows();
+        let anew = HashSet::new();
+        Self { book, stop, has_copy: !copy.is_empty(), rows, has_more: false, anew }
     }
 
-    /// Asks random tier-1 nodes, each at most three times. Returns the rows of the first whole copy.
-    pub fn run(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Vec<Row>> {
+    /// Asks random tier-1 nodes, each at most three times. Returns the first whole copy.
+    pub fn run(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Renewed<'a>> {
         let mut peers: Vec<_> = self.book.all().iter().collect();
         let tries = peers.len() * REFRESH_TRIES;
         for round in 0..REFRESH_TRIES {
@@ -66,7 +107,7 @@ impl<'a> Refresh<'a> {
                 self.stop.check()?;
                 progress(Progress::Asking(peer, round * peers.len() + at + 1, tries));
                 match self.ask(peer, progress) {
-                    Ok(rows) => return Ok(rows),
+                    Ok((view, signed)) => return Ok(Renewed { view, giver: peer, signed }),
                     Err(Error::Stopped) => return Err(Error::Stopped),
                     Err(error) => progress(Progress::Failed(peer, &error)),
                 }
@@ -77,15 +118,25 @@ impl<'a> Refresh<'a> {
 
     /// What a refresh that broke off leaves for the next one, if it brought anything: rows of the old copy, and
     /// of the new one.
-    pub fn left_behind(self) -> Option<Vec<Row>> {
-        self.has_more.then_some(self.rows)
+    pub fn left_behind(self) -> Option<PublicView> {
+        self.has_more.then(|| PublicView::of(self.rows))
     }
 
-    fn ask(&mut self, peer: &Peer, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Vec<Row>> {
+    fn ask(
+        &mut self,
+        peer: &Peer,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(PublicView, Option<Signed>)> {
         match self.book.network_keys() {
-            None => classic::refresh::ask(peer, !self.has_copy, self.stop, progress)
-                .map(|rows| rows.into_iter().collect()),
-            Some(keys) => self.fetch(keys, peer, progress),
+            None => {
+                let rows = classic::refresh::ask(peer, !self.has_copy, self.stop, progress)?;
+                let rows = rows.into_iter().map(|row| (Section::People, row));
+                Ok((PublicView::of(rows), None))
+            }
+            Some(keys) => {
+                let (view, signed) = self.fetch(keys, peer, progress)?;
+                Ok((view, Some(signed)))
+            }
         }
     }
 
@@ -94,27 +145,22 @@ impl<'a> Refresh<'a> {
         keys: &NetworkKeys,
         peer: &Peer,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<Vec<Row>> {
+    ) -> Result<(PublicView, Signed)> {
         let pinned = peer.keys().ok_or_else(lacking)?;
-        // Made up for this one call: nobody can tell that two of them come from one device.
-        let nobody = Identity::random(&mut rand::rng());
-        let errand = Errand {
-            own: SecretKey::from(*nobody.knock_secret().expose()).into(),
-            to: pinned.knock,
-            asked: Asked { token: Zeroizing::new([0; TOKEN_DIGITS]), purpose: Purpose::Refresh },
+        let own = match self.anew.contains(&peer.number) {
+            true => PublicView::default(),
+            false => PublicView::of(self.rows.iter().cloned()),
         };
-        // A reader's datagrams are not marked as a member's, whatever keys it holds.
-        let keys = NetworkKeys {
-            epoch: keys.epoch,
-            network: None,
-            reader: SecretKey::from(*keys.reader.expose()),
-        };
-        let phone =
-            Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::of(&nobody)? };
-        let mut channel = phone.open(peer.address, pinned, errand, self.stop)?;
-        channel.send(&Fetching::Fetch.encode())?;
-        let offer = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
-        let offer = match Giving::decode(&offer)? {
+        let hash = own.hash();
+        let mut channel = open(keys, peer, self.stop)?;
+        channel.send(&Fetching::Fetch(hash).encode())?;
+        let signed = signed_by(pinned, self.book, &mut channel)?;
+        let flow = channel.flow(SLOWEST_FILE);
+        let offer = match Giving::decode(&channel.receive_of(&flow)?)? {
+            Giving::End if signed.hash == hash && signed.rows as usize == own.len() => {
+                tell(0, own.len(), &channel);
+                return Ok((own, signed));
+            }
             Giving::Offer(offer) => offer,
             Giving::Refused(why) => return Err(refused(why)),
             _ => return Err(Error::peer("it gives without an offer")),
@@ -125,32 +171,134 @@ impl<'a> Refresh<'a> {
         if offer.rows as usize > MAX_PEOPLE {
             return Err(Error::peer("its copy is larger than a node takes"));
         }
-        self.renew(&mut channel, &offer, progress)
+        let view = self.renew(&mut channel, own.into_rows(), &offer, progress)?;
+        if view.hash() == signed.hash && view.len() == signed.rows as usize {
+            self.has_more = true;
+            self.rows = view.clone().into_rows();
+            return Ok((view, signed));
+        }
+        self.anew.insert(peer.number);
+        Err(Error::peer("its rows are not those that it signed"))
     }
 
-    /// Replaces what differs. When it breaks off, what came is kept.
+    /// The view that is offered, made of what is here and of what comes. When that breaks off, what came is kept.
     fn renew(
         &mut self,
         channel: &mut Channel,
+        own: Vec<(Section, Row)>,
         offer: &Offer,
         progress: &mut dyn FnMut(Progress<'_>),
-    ) -> Result<Vec<Row>> {
-        let own = Index::new(self.rows.iter().map(|row| (Section::People, row.line())));
-        let mut renewal = Renewal::new(&own, offer);
+    ) -> Result<PublicView> {
+        let index = Index::new(own.iter().map(|(section, row)| (*section, row.line())));
+        let mut renewal = Renewal::new(&index, offer);
+        if let Some(split) = renewal.split() {
+            channel.send(&Taking::Split(split.clone()).encode())?;
+            let flow = channel.flow(SLOWEST_FILE);
+            match Giving::decode(&channel.receive_of(&flow)?)? {
+                Giving::Parts(parts) => renewal.compare(&parts)?,
+                Giving::Refused(why) => return Err(refused(why)),
+                _ => return Err(Error::peer("it was asked for parts")),
+            }
+        }
         for want in renewal.want() {
             channel.send(&Taking::Want(want).encode())?;
         }
         let mut came = Vec::new();
         let done = receive(channel, offer, &mut renewal, &mut came, progress);
-        self.has_more |= !came.is_empty();
+        let is_more = !came.is_empty();
         let stays = renewal.stays(done.is_ok());
-        log::info!("of the new copy {} rows came, {} were here already", came.len(), stays.len());
-        let stays = stays.iter().filter_map(|place| self.rows.get(*place as usize)).cloned();
+        tell(came.len(), stays.len(), channel);
+        let stays = stays.iter().filter_map(|place| own.get(*place as usize)).cloned();
         came.extend(stays);
-        self.rows = came;
-        done?;
-        self.rows.sort_unstable();
-        Ok(self.rows.clone())
+        let view = PublicView::of(came).ordered();
+        if let Err(error) = done {
+            self.has_more |= is_more;
+            self.rows = view.into_rows();
+            return Err(error);
+        }
+        Ok(view)
+    }
+
+    /// Asks other nodes, one after the other, what they sign of the same ledger.
+    pub fn second_opinion(
+        &self,
+        first: &Renewed<'a>,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Opinion<'a>> {
+        let (Some(signed), Some(keys)) = (first.signed, self.book.network_keys()) else {
+            return Ok(Opinion::Alone);
+        };
+        let mut others: Vec<_> = self.book.others(first.giver.number).collect();
+        if others.is_empty() {
+            return Ok(Opinion::Alone);
+        }
+        others.shuffle(&mut rand::rng());
+        let mut out_of_step = Vec::new();
+        for peer in others.into_iter().take(SECOND_OPINIONS) {
+            self.stop.check()?;
+            progress(Progress::Confirming(peer));
+            match self.confirm(keys, peer, &signed) {
+                Ok(other) if (other.hash, other.rows) == (signed.hash, signed.rows) => {
+                    return Ok(Opinion::Agrees(peer));
+                }
+                Ok(other) if other.heads == signed.heads => {
+                    return Ok(Opinion::Contradicts(peer, Box::new(other)));
+                }
+                Ok(_) => out_of_step.push(peer.number),
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(error) => progress(Progress::Failed(peer, &error)),
+            }
+        }
+        match out_of_step.is_empty() {
+            true => Ok(Opinion::Silent),
+            false => Ok(Opinion::OutOfStep(out_of_step)),
+        }
+    }
+
+    fn confirm(&self, keys: &NetworkKeys, peer: &Peer, first: &Signed) -> Result<Signed> {
+        let pinned = peer.keys().ok_or_else(lacking)?;
+        let mut channel = open(keys, peer, self.stop)?;
+        channel.send(&Fetching::Confirm(first.heads).encode())?;
+        signed_by(pinned, self.book, &mut channel)
+    }
+}
+
+/// Tells the log what a refresh cost.
+fn tell(came: usize, stays: usize, channel: &Channel) {
+    let bytes = channel.travelled();
+    log::info!(
+        "of the new copy {came} rows came, {stays} were here already; {bytes} bytes travelled"
+    );
+}
+
+/// Opens a session for a refresh.
+fn open(keys: &NetworkKeys, peer: &Peer, stop: &Stop) -> Result<Channel> {
+    let pinned = peer.keys().ok_or_else(lacking)?;
+    // Made up for this one call: nobody can tell that two of them come from one device.
+    let nobody = Identity::random(&mut rand::rng());
+    let errand = Errand {
+        own: SecretKey::from(*nobody.knock_secret().expose()).into(),
+        to: pinned.knock,
+        asked: Asked { token: Zeroizing::new([0; TOKEN_DIGITS]), purpose: Purpose::Refresh },
+    };
+    // A reader's datagrams are not marked as a member's, whatever keys it holds.
+    let keys = NetworkKeys {
+        epoch: keys.epoch,
+        network: None,
+        reader: SecretKey::from(*keys.reader.expose()),
+    };
+    let phone = Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::of(&nobody)? };
+    phone.open(peer.address, pinned, errand, stop)
+}
+
+/// What the node with these keys signs, which it says first.
+fn signed_by(pinned: &PublicKeys, book: &PeerBook, channel: &mut Channel) -> Result<Signed> {
+    let first = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
+    match Giving::decode(&first)? {
+        Giving::Signed(signed) if signed.is_by(&pinned.identity, book.network()) => Ok(*signed),
+        Giving::Signed(_) => Err(Error::peer("its signature is not its own")),
+        Giving::Refused(why) => Err(refused(why)),
+        _ => Err(Error::peer("it gives without a signature")),
     }
 }
 
@@ -158,7 +306,7 @@ fn receive(
     channel: &mut Channel,
     offer: &Offer,
     renewal: &mut Renewal<'_>,
-    came: &mut Vec<Row>,
+    came: &mut Vec<(Section, Row)>,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<()> {
     let (flow, mut ceiling) = (channel.flow(SLOWEST_FILE), Ceiling::new(offer));
@@ -170,7 +318,7 @@ fn receive(
             Giving::Rows(squeezed) => {
                 let mut wrong = None;
                 let mut keep = |section, row: Row| match renewal.take(section, row.line()) {
-                    Ok(()) => came.push(row),
+                    Ok(()) => came.push((section, row)),
                     Err(error) => wrong = Some(error),
                 };
                 let found =
@@ -185,9 +333,12 @@ fn receive(
                 bytes += found.bytes;
                 meter.note(bytes, offer.bytes);
             }
+            Giving::Gone(gone) => renewal.drop_gone(&gone)?,
             Giving::End => return Ok(()),
             Giving::Refused(why) => return Err(refused(why)),
-            Giving::Offer(_) => return Err(Error::peer("it offers twice")),
+            Giving::Signed(_) | Giving::Offer(_) | Giving::Parts(_) => {
+                return Err(Error::peer("it offers twice"));
+            }
         }
     }
 }

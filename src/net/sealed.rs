@@ -7,6 +7,7 @@ use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::SecretKey;
 use crate::model::secret::Token;
+use crate::model::statement::Signer;
 use crate::model::x25519::Own;
 use crate::net::admission::Places;
 use crate::net::phone::Phone;
@@ -28,6 +29,8 @@ pub struct Sealed {
     pub places: Places,
     /// Its keys for knocks.
     pub own: Own,
+    /// Signs what it gives to readers.
+    pub signer: Signer,
 }
 
 impl Sealed {
@@ -44,8 +47,8 @@ impl Sealed {
             let token = Token::try_from(&token.expose()[..])?;
             gate.admit(peer.number, keys.knock, token, peer.address.ip());
         }
-        let places = Places::default();
-        Ok(Self { gate: Mutex::new(gate), credentials, phone, places, own })
+        let (places, signer) = (Places::default(), Signer::new(identity, book.network()));
+        Ok(Self { gate: Mutex::new(gate), credentials, phone, places, own, signer })
     }
 
     /// The token that this node shows when it knocks.

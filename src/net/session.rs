@@ -5,16 +5,18 @@ use crate::base::error::{Error, Result};
 use crate::model::gate::Visitor;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{DOOR_OPEN, MAX_MESSAGES, TEXT_SILENCE};
-use crate::model::message::{Fetching, Listening, Talking};
+use crate::model::message::{Declined, Fetching, Giving, Listening, Talking};
 use crate::model::noise::Purpose;
 use crate::net::channel::Channel;
 use crate::net::context::Context;
 use crate::net::notice::Notice;
+use crate::net::sealed::Sealed;
 use crate::net::{copies, sync};
 
 /// Runs the session until the visitor ends it, breaks a limit, or the node stops.
 pub fn run(
     context: &Context,
+    sealed: &Sealed,
     visitor: Visitor,
     purpose: Purpose,
     channel: &mut Channel,
@@ -22,17 +24,30 @@ pub fn run(
     match (visitor, purpose) {
         (Visitor::Member(peer), Purpose::Talk) => hear(context, peer, channel),
         (Visitor::Member(peer), Purpose::Sync) => sync::answer(context, peer, channel),
-        (Visitor::Reader, Purpose::Refresh) => give_copy(context, channel),
+        (Visitor::Reader, Purpose::Refresh) => give_copy(context, sealed, channel),
         // The gate lets in nobody with another purpose.
         _ => Err(Error::peer("it asks for what is not for it")),
     }
 }
 
-/// Gives a reader its copy.
-fn give_copy(context: &Context, channel: &mut Channel) -> Result<()> {
-    let Fetching::Fetch = Fetching::decode(&channel.expect(Deadline::after(DOOR_OPEN))?)?;
-    let shelf = context.shelves.public(&context.database);
-    copies::serve(channel, &shelf)?;
+/// Gives a reader its copy, or says what this node signs of it.
+fn give_copy(context: &Context, sealed: &Sealed, channel: &mut Channel) -> Result<()> {
+    let asked = Fetching::decode(&channel.expect(Deadline::after(DOOR_OPEN))?)?;
+    let made = context.shelves.public(&context.database, &sealed.signer, &context.stop);
+    let shelf = match made {
+        Ok(shelf) => shelf,
+        Err(error) => {
+            channel.send(&Giving::Refused(Declined::Busy).encode())?;
+            return Err(error);
+        }
+    };
+    match asked {
+        Fetching::Fetch(has) => copies::serve(channel, &shelf, &has)?,
+        Fetching::Confirm(heads) => {
+            let signed = context.shelves.signed(&heads).unwrap_or(shelf.signed);
+            channel.send(&Giving::Signed(Box::new(signed)).encode())?;
+        }
+    }
     channel.finish()
 }
 

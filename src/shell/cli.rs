@@ -6,7 +6,9 @@ use crate::model::ids::PeerNumber;
 use crate::model::secret::Token;
 use crate::shell::node::Node;
 use crate::shell::screen::{LogLines, Printer, Screen};
-use crate::shell::{ask, export, history, identity, membership, setup, tier2, verify, wipe, words};
+use crate::shell::{
+    ask, export, history, identity, membership, setup, tier2, verify, view, wipe, words,
+};
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
 use crate::store::token_file;
@@ -45,6 +47,8 @@ enum Command {
     History(history::Options),
     /// Write a node's whole ledger as text, for people and tools who want to read it
     Ledger(export::Options),
+    /// Check a tier-2 copy that was carried by hand: who signed it, and whether it is whole
+    View(view::Options),
     /// Destroy a node that is about to be overrun: identity, peers file, all data
     Wipe(wipe::Options),
     /// Make a twelve-digit token for a classic peers file
@@ -123,6 +127,7 @@ pub fn run() -> ExitCode {
         Command::Verify(options) => return verify::run(&options),
         Command::History(options) => history::run(&options),
         Command::Ledger(options) => export::run(&options),
+        Command::View(options) => view::run(&options),
         Command::Wipe(options) => wipe::run(&options),
         Command::Token => {
             ask::say(&String::from_utf8_lossy(Token::random(&mut rand::rng()).expose()))

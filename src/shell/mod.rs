@@ -30,5 +30,7 @@ pub mod terminal;
 pub mod tier2;
 pub mod verify;
 pub mod verify_words;
+pub mod view;
+pub mod view_words;
 pub mod wipe;
 pub mod words;

@@ -3,22 +3,21 @@
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
 use crate::model::dialect::Dialect;
-use crate::model::limits::MAX_FILE;
-use crate::model::public::public;
-use crate::model::reader::{Item, Origin, Reader};
+use crate::model::public_view::PublicView;
 use crate::model::records::search;
 use crate::model::row::Row;
-use crate::model::section::{PUBLIC, Section};
-use crate::model::writer::write_public;
-use crate::net::refresh::Refresh;
+use crate::model::section::{CAMPS, PUBLIC, Section};
+use crate::model::view_reader::{Found, Seal, Sealed};
+use crate::net::notice::Progress;
+use crate::net::refresh::{Refresh, Renewed};
 use crate::shell::input::{Gone, Input};
 use crate::shell::pages;
 use crate::shell::screen::Screen;
-use crate::shell::words;
+use crate::shell::{view_words, words};
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
-use indexmap::IndexSet;
-use std::path::{Path, PathBuf};
+use crate::store::view_file::{self, Verdict, judge};
+use std::path::PathBuf;
 
 /// The name of the copy.
 pub const FILE: &str = "T2DATABASE.txt";
@@ -26,20 +25,31 @@ pub const FILE: &str = "T2DATABASE.txt";
 /// The name of what a refresh that broke off has brought: neither the old copy nor the new one.
 const LEFT_BEHIND: &str = ".T2DATABASE.part";
 
-/// The copy of the public rows. There is no way to change a row of it; only a refresh replaces it whole.
-struct Copy {
+/// A reader at its screen, with its copy. There is no way to change a row of it; only a refresh replaces it whole.
+struct Reader<'a> {
+    book: &'a PeerBook,
+    screen: &'a Screen,
+    stop: &'a Stop,
     path: PathBuf,
-    rows: Vec<Row>,
+    copy: Found,
     /// What a refresh that broke off has brought.
-    begun: Option<Vec<Row>>,
+    begun: Option<PublicView>,
 }
 
 /// Runs a tier-2 node until it is to end.
 pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -> Result<()> {
-    let mut copy = Copy::open(folder.file(FILE))?;
-    screen.say(words::hello_tier2(book, copy.rows.len()));
+    let path = folder.file(FILE);
+    if files::is_missing(&path)? {
+        view_file::write(&path, &PublicView::default(), None)?;
+    }
+    let copy = view_file::read(&path)?;
+    let mut reader = Reader { book, screen, stop, path, copy, begun: None };
+    screen.say(words::hello_tier2(book, reader.copy.view.people().len()));
     if book.dialect() == Dialect::Classic {
         screen.say(words::CLASSIC_WARNING);
+    }
+    if let Some(verdict) = reader.verdict() {
+        screen.say(view_words::verdict(&verdict));
     }
     let mut input = Input::new(screen, stop);
     let mut show_menu = true;
@@ -52,22 +62,13 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
         match choice.as_deref() {
             Ok("") => {}
             Ok("0") | Err(Gone::Ended) => break,
-            Ok("1") => {
-                screen.say(words::section_title(Section::People.title(), copy.rows.len()));
-                pages::show(screen, &mut input, &PUBLIC, &copy.rows, |_| "");
-            }
+            Ok("1") => reader.view(&mut input),
             Ok("2") => match input.line("Search for: ") {
                 Err(Gone::TooLong) => screen.say(words::TOO_LONG),
                 Err(Gone::Ended) => break,
-                Ok(part) => {
-                    let found: Vec<_> = search(&copy.rows, &part).into_iter().cloned().collect();
-                    if !found.is_empty() {
-                        pages::show(screen, &mut input, &PUBLIC, &found, |_| "");
-                    }
-                    screen.say(words::matches(found.len()));
-                }
+                Ok(part) => reader.search(&mut input, &part),
             },
-            Ok("3") => copy.refresh(book, screen, stop),
+            Ok("3") => reader.refresh(),
             Ok(_) => screen.say(words::NO_SUCH_ITEM),
             Err(Gone::TooLong) => screen.say(words::TOO_LONG),
         }
@@ -75,65 +76,95 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
     Ok(())
 }
 
-impl Copy {
-    fn open(path: PathBuf) -> Result<Self> {
-        if files::is_missing(&path)? {
-            save(&path, &[])?;
-        }
-        let rows = read(&path)?;
-        Ok(Self { path, rows, begun: None })
+impl Reader<'_> {
+    /// What the copy is worth, if it holds anything and its network signs.
+    fn verdict(&self) -> Option<Verdict<'_>> {
+        let is_new = self.copy.view.is_empty() && self.copy.sealed == Sealed::Not;
+        let signs = self.book.dialect() == Dialect::Sealed;
+        (signs && !is_new).then(|| judge(&self.copy, self.book))
     }
 
-    fn refresh(&mut self, book: &PeerBook, screen: &Screen, stop: &Stop) {
-        let begun = self.begun.clone().or_else(|| read(&self.left_behind()).ok());
-        let mut refresh = Refresh::new(book, stop, &self.rows, begun);
-        let fetched = refresh.run(&mut |progress| screen.say(words::progress(progress)));
-        let rows = match fetched {
-            Ok(rows) => rows,
+    fn view(&self, input: &mut Input) {
+        if let Some(verdict) = self.verdict().filter(|one| !matches!(one, Verdict::Whole(..))) {
+            self.screen.say(view_words::verdict(&verdict));
+        }
+        let (people, camps) = (self.copy.view.people(), self.copy.view.camps());
+        self.screen.say(words::section_title(Section::People.title(), people.len()));
+        let goes_on = pages::show(self.screen, input, &PUBLIC, people, |_| "");
+        if goes_on && !camps.is_empty() {
+            self.screen.say(words::section_title(Section::Camps.title(), camps.len()));
+            self.show_camps(input, camps);
+        }
+    }
+
+    fn search(&self, input: &mut Input, part: &str) {
+        let found = |rows| search(rows, part).into_iter().cloned().collect::<Vec<_>>();
+        let people = found(self.copy.view.people());
+        let camps = found(self.copy.view.camps());
+        let goes_on =
+            people.is_empty() || pages::show(self.screen, input, &PUBLIC, &people, |_| "");
+        if goes_on && !camps.is_empty() {
+            self.show_camps(input, &camps);
+        }
+        self.screen.say(words::matches(people.len() + camps.len()));
+    }
+
+    fn show_camps(&self, input: &mut Input, camps: &[Row]) {
+        pages::show(self.screen, input, &CAMPS, camps, |_| "");
+        self.screen.say(view_words::CAMPS_LEGEND);
+    }
+
+    fn refresh(&mut self) {
+        let left_behind = self.path.with_file_name(LEFT_BEHIND);
+        let begun = self.begun.clone();
+        let begun = begun.or_else(|| view_file::read(&left_behind).ok().map(|found| found.view));
+        let mut refresh = Refresh::new(self.book, self.stop, &self.copy.view, begun);
+        let screen = self.screen;
+        let mut tell = |progress: Progress<'_>| screen.say(words::progress(progress));
+        let renewed = match refresh.run(&mut tell) {
+            Ok(renewed) => renewed,
             Err(error) => {
                 // What came is worth the link that brought it: the next refresh goes on from it.
-                if let Some(rows) = refresh.left_behind() {
-                    if let Err(error) = save(&self.left_behind(), &rows) {
+                if let Some(view) = refresh.left_behind() {
+                    if let Err(error) = view_file::write(&left_behind, &view, None) {
                         log::warn!("{error}");
                     }
-                    self.begun = Some(rows);
+                    self.begun = Some(view);
                 }
                 return match error {
                     Error::Stopped => {}
-                    _ => screen.say(words::NOT_REFRESHED),
+                    _ => self.screen.say(words::NOT_REFRESHED),
                 };
             }
         };
-        if let Err(error) = save(&self.path, &rows) {
-            return screen.say(words::failure(&error));
+        if let Err(error) = self.keep(&renewed) {
+            return self.screen.say(words::failure(&error));
         }
-        if let Err(error) = files::remove(&self.left_behind()) {
+        if let Err(error) = files::remove(&left_behind) {
             log::warn!("{error}");
         }
-        self.begun = None;
-        screen.say(words::refreshed(rows.len(), self.rows.len()));
-        self.rows = rows;
-    }
-
-    /// Where a refresh that broke off leaves what came.
-    fn left_behind(&self) -> PathBuf {
-        self.path.with_file_name(LEFT_BEHIND)
-    }
-}
-
-/// The public rows in a file; equal ones once.
-fn read(path: &Path) -> Result<Vec<Row>> {
-    let (mut reader, mut rows) = (Reader::new(Origin::Own), IndexSet::new());
-    let mut take = |item| {
-        if let Item::Row(Section::People, row) = item {
-            rows.insert(public(&row));
+        let Sealed::By(seal) = &self.copy.sealed else { return };
+        self.screen.say(view_words::signed_by(renewed.giver, seal));
+        match refresh.second_opinion(&renewed, &mut tell) {
+            Ok(opinion) => self.screen.say(view_words::opinion(renewed.giver, &opinion)),
+            Err(error) => log::debug!("no second opinion: {error}"),
         }
-    };
-    files::read_pieces(path, MAX_FILE, |piece| reader.feed(piece, &mut take))?;
-    reader.finish(true, &mut take);
-    Ok(rows.into_iter().collect())
-}
+    }
 
-fn save(path: &Path, rows: &[Row]) -> Result<()> {
-    files::replace(path, |out| write_public(rows, out)).map(|_| ())
+    /// Puts a new copy in the place of the old one.
+    fn keep(&mut self, renewed: &Renewed<'_>) -> Result<()> {
+        let seal = renewed.signed.map(|signed| Seal {
+            number: renewed.giver.number,
+            network: self.book.network().to_owned(),
+            signed,
+        });
+        view_file::write(&self.path, &renewed.view, seal.as_ref())?;
+        let (before, now) = (self.copy.view.people().len(), renewed.view.people().len());
+        self.screen.say(words::refreshed(now, before));
+        let (view, hash) = (renewed.view.clone(), renewed.signed.map(|signed| signed.hash));
+        let sealed = seal.map_or(Sealed::Not, |seal| Sealed::By(Box::new(seal)));
+        self.copy = Found { view, hash: hash.unwrap_or_default(), sealed };
+        self.begun = None;
+        Ok(())
+    }
 }

@@ -367,6 +367,9 @@ pub fn progress(progress: Progress<'_>) -> String {
                 shown_organisation(peer)
             )
         }
+        Progress::Confirming(peer) => {
+            format!("Asking node {} ({}), too …", peer.number, shown_organisation(peer))
+        }
         Progress::Failed(peer, Error::Deadline { .. }) => {
             format!("  Node {} does not answer.", peer.number)
         }

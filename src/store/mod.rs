@@ -24,3 +24,4 @@ pub mod saver;
 pub mod text;
 pub mod text_check;
 pub mod token_file;
+pub mod view_file;
