@@ -32,11 +32,12 @@ use reunite::model::message::{
     Bind, Fetching, Giving, Listening, Opened, Opening, Spoken, Taking, Talking,
 };
 use reunite::model::noise::Purpose;
-use reunite::model::offer::{Offer, RowHash, Want, Wanted};
+use reunite::model::offer::{Offer, Parts, RowHash, Want, Wanted};
 use reunite::model::reconcile::Index;
 use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::model::squeeze::{Effort, Squeezer, unsqueeze};
+use reunite::model::statement::Signer;
 use reunite::net::tls::{Credentials, Other};
 use reunite::store::peer_book::PeerBook;
 use rustls::Connection;
@@ -409,8 +410,7 @@ fn curious_reader(held: &Held) {
         raw.frame(body).expect("sent");
         assert_eq!(raw.until_ended(), NOTHING, "it was answered");
         let mut raw = held.enter(Purpose::Refresh);
-        raw.frame(&Fetching::Fetch.encode()).expect("sent");
-        heard.push(raw.expect());
+        heard.extend(fetched(&mut raw));
         if body != &all {
             raw.frame(body).expect("sent");
             assert_eq!(raw.until_ended(), NOTHING, "it was answered");
@@ -418,8 +418,7 @@ fn curious_reader(held: &Held) {
     }
     // All that there is for it.
     let mut raw = held.enter(Purpose::Refresh);
-    raw.frame(&Fetching::Fetch.encode()).expect("sent");
-    heard.push(raw.expect());
+    heard.extend(fetched(&mut raw));
     raw.frame(&all).expect("sent");
     loop {
         let body = raw.expect();
@@ -431,8 +430,14 @@ fn curious_reader(held: &Held) {
     }
 }
 
+/// Asks for a copy. Returns what is signed of it, and what is offered.
+fn fetched(raw: &mut Raw) -> [Vec<u8>; 2] {
+    raw.frame(&Fetching::Fetch([0; 32]).encode()).expect("sent");
+    [raw.expect(), raw.expect()]
+}
+
 fn want(bucket: u16) -> Wanted {
-    Wanted { bucket, shown: Vec::new() }
+    Wanted::whole(bucket)
 }
 
 // --- doors ---
@@ -684,8 +689,7 @@ fn trickle_rows(held: &Held) {
 fn trickle_reader(held: &Held) {
     let sessions = (0..8).map(|_| {
         let mut raw = held.enter(Purpose::Refresh);
-        raw.frame(&Fetching::Fetch.encode()).expect("sent");
-        raw.expect();
+        fetched(&mut raw);
         raw
     });
     trickle(sessions.collect(), &[&[0, 0, 0x40, 0], &[0; 100][..]].concat());
@@ -766,7 +770,7 @@ fn bombs(most: usize) -> Vec<Vec<u8>> {
 
 /// An offer of as much as may be offered.
 fn great_offer() -> Giving<'static> {
-    Giving::Offer(Offer { bits: 0, rows: 1_000_000, bytes: MAX_ROWS_BYTES, digests: vec![[7; 16]] })
+    Giving::Offer(Offer { bits: 0, rows: 1_000_000, bytes: MAX_ROWS_BYTES, digests: vec![[7; 8]] })
 }
 
 #[test]
@@ -917,9 +921,17 @@ fn reader_refuses(name: &str, offer: &Giving<'_>, given: [Giving<'_>; 3]) {
     let credentials = Credentials::of(identity).expect("a key");
     false_node(&network, |time, played| {
         let mut raw = played.let_in(credentials.server(Other::Reader).expect("right"));
-        assert_eq!(raw.expect(), Fetching::Fetch.encode());
+        assert!(matches!(Fetching::decode(&raw.expect()), Ok(Fetching::Fetch(_))));
+        let signed = Signer::new(identity, "test").sign([1; 32], 1, [2; 32], 3);
+        raw.frame(&Giving::Signed(Box::new(signed)).encode()).expect("sent");
         raw.frame(&offer.encode()).expect("sent");
-        assert!(matches!(Taking::decode(&raw.expect()), Ok(Taking::Want(_))));
+        let mut said = Taking::decode(&raw.expect());
+        if let Ok(Taking::Split(split)) = &said {
+            let parts = Parts(vec![[[9; 4]; 16]; split.0.len()]);
+            raw.frame(&Giving::Parts(parts).encode()).expect("sent");
+            said = Taking::decode(&raw.expect());
+        }
+        assert!(matches!(said, Ok(Taking::Want(_))));
         let _ = raw.frame(&given[time].encode());
         let _ = raw.frame(&Giving::End.encode());
         assert_eq!(raw.until_ended(), NOTHING, "it went on");
@@ -1130,8 +1142,7 @@ fn over_limits(held: &Held) {
     let reader = Held::of(&held.folder, Holds::Reader);
     for buckets in [vec![], vec![want(0), want(0)], vec![want(1)], vec![want(1), want(0)]] {
         let mut raw = reader.enter(Purpose::Refresh);
-        raw.frame(&Fetching::Fetch.encode()).expect("sent");
-        raw.expect();
+        fetched(&mut raw);
         let _ = raw.frame(&Taking::Want(Want { last: false, buckets }).encode());
         assert_eq!(raw.until_ended(), NOTHING, "it was given something");
     }

@@ -82,6 +82,11 @@ fn database_files_are_rewritten_without_loss() {
 }
 
 #[test]
+fn copies_are_read_the_same_however_they_come_and_tell_nothing_that_is_withheld() {
+    mutate("view_file", checks::view_file, 2000);
+}
+
+#[test]
 fn peers_files_are_read_or_refused_without_telling_a_token() {
     mutate("peers_file", checks::peers_file, 4000);
 }

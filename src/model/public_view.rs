@@ -7,11 +7,10 @@ use crate::model::section::Section;
 use crate::model::statement::Hash;
 use crate::model::withheld::census;
 use crate::model::writer::write_view;
-use indexmap::IndexSet;
 use ring::digest;
 use std::io::{self, Write};
 
-/// Public rows of people and camps, equal ones once.
+/// Public rows of people and camps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublicView {
     people: Vec<Row>,
@@ -19,17 +18,17 @@ pub struct PublicView {
 }
 
 impl PublicView {
-    /// The view of these rows, which are public, in the order in which they come.
+    /// The view of these rows, which are public and each there once, in the order in which they come.
     pub fn of(rows: impl IntoIterator<Item = (Section, Row)>) -> Self {
-        let (mut people, mut camps) = (IndexSet::new(), IndexSet::new());
+        let mut view = Self::default();
         for (section, row) in rows {
             match section {
-                Section::People => people.insert(row),
-                Section::Camps => camps.insert(row),
-                Section::Vaccinations | Section::Replaced => false,
-            };
+                Section::People => view.people.push(row),
+                Section::Camps => view.camps.push(row),
+                Section::Vaccinations | Section::Replaced => {}
+            }
         }
-        Self { people: people.into_iter().collect(), camps: camps.into_iter().collect() }
+        view
     }
 
     /// What tier 2 may see of these rows of people and these censuses, in the order that all nodes give it. Rows that

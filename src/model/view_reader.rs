@@ -18,6 +18,7 @@ use crate::model::reader::{Item, Origin, Reader};
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::statement::{Hash, Signed};
+use indexmap::IndexSet;
 use std::io::{self, Write};
 
 /// Columns of `Signed`.
@@ -104,7 +105,7 @@ pub struct Found {
 /// A reader in the middle of a copy.
 pub struct ViewReader {
     reader: Reader,
-    rows: Vec<(Section, Row)>,
+    rows: IndexSet<(Section, Row)>,
     text: HashedText,
     /// The last bytes that came: the section may begin in them.
     tail: Vec<u8>,
@@ -113,7 +114,7 @@ pub struct ViewReader {
 impl Default for ViewReader {
     fn default() -> Self {
         let reader = Reader::new(Origin::View);
-        Self { reader, rows: Vec::new(), text: HashedText::default(), tail: Vec::new() }
+        Self { reader, rows: IndexSet::new(), text: HashedText::default(), tail: Vec::new() }
     }
 }
 
@@ -155,10 +156,15 @@ impl ViewReader {
     }
 }
 
-fn take(item: Item, rows: &mut Vec<(Section, Row)>) {
+/// Equal rows count once.
+fn take(item: Item, rows: &mut IndexSet<(Section, Row)>) {
     match item {
-        Item::Row(Section::People, row) => rows.push((Section::People, public(&row))),
-        Item::Row(Section::Camps, row) => rows.push((Section::Camps, row)),
+        Item::Row(Section::People, row) => {
+            rows.insert((Section::People, public(&row)));
+        }
+        Item::Row(Section::Camps, row) => {
+            rows.insert((Section::Camps, row));
+        }
         Item::Row(Section::Vaccinations | Section::Replaced, _) | Item::Kept(_) => {}
     }
 }

@@ -173,8 +173,6 @@ impl<'a> Refresh<'a> {
         }
         let view = self.renew(&mut channel, own.into_rows(), &offer, progress)?;
         if view.hash() == signed.hash && view.len() == signed.rows as usize {
-            self.has_more = true;
-            self.rows = view.clone().into_rows();
             return Ok((view, signed));
         }
         self.anew.insert(peer.number);
@@ -222,22 +220,20 @@ impl<'a> Refresh<'a> {
     /// Asks other nodes, one after the other, what they sign of the same ledger.
     pub fn second_opinion(
         &self,
-        first: &Renewed<'a>,
+        giver: &Peer,
+        signed: &Signed,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Opinion<'a>> {
-        let (Some(signed), Some(keys)) = (first.signed, self.book.network_keys()) else {
+        let mut others: Vec<_> = self.book.others(giver.number).collect();
+        let Some(keys) = self.book.network_keys().filter(|_| !others.is_empty()) else {
             return Ok(Opinion::Alone);
         };
-        let mut others: Vec<_> = self.book.others(first.giver.number).collect();
-        if others.is_empty() {
-            return Ok(Opinion::Alone);
-        }
         others.shuffle(&mut rand::rng());
         let mut out_of_step = Vec::new();
         for peer in others.into_iter().take(SECOND_OPINIONS) {
             self.stop.check()?;
             progress(Progress::Confirming(peer));
-            match self.confirm(keys, peer, &signed) {
+            match self.confirm(keys, peer, signed) {
                 Ok(other) if (other.hash, other.rows) == (signed.hash, signed.rows) => {
                     return Ok(Opinion::Agrees(peer));
                 }

@@ -137,22 +137,23 @@ impl Reader<'_> {
                 };
             }
         };
-        if let Err(error) = self.keep(&renewed) {
+        let (giver, signed) = (renewed.giver, renewed.signed);
+        if let Err(error) = self.keep(renewed) {
             return self.screen.say(words::failure(&error));
         }
         if let Err(error) = files::remove(&left_behind) {
             log::warn!("{error}");
         }
-        let Sealed::By(seal) = &self.copy.sealed else { return };
-        self.screen.say(view_words::signed_by(renewed.giver, seal));
-        match refresh.second_opinion(&renewed, &mut tell) {
-            Ok(opinion) => self.screen.say(view_words::opinion(renewed.giver, &opinion)),
+        let Some(signed) = signed else { return };
+        screen.say(view_words::signed_by(giver, &signed));
+        match refresh.second_opinion(giver, &signed, &mut tell) {
+            Ok(opinion) => screen.say(view_words::opinion(giver, &opinion)),
             Err(error) => log::debug!("no second opinion: {error}"),
         }
     }
 
     /// Puts a new copy in the place of the old one.
-    fn keep(&mut self, renewed: &Renewed<'_>) -> Result<()> {
+    fn keep(&mut self, renewed: Renewed<'_>) -> Result<()> {
         let seal = renewed.signed.map(|signed| Seal {
             number: renewed.giver.number,
             network: self.book.network().to_owned(),
@@ -161,7 +162,7 @@ impl Reader<'_> {
         view_file::write(&self.path, &renewed.view, seal.as_ref())?;
         let (before, now) = (self.copy.view.people().len(), renewed.view.people().len());
         self.screen.say(words::refreshed(now, before));
-        let (view, hash) = (renewed.view.clone(), renewed.signed.map(|signed| signed.hash));
+        let (view, hash) = (renewed.view, renewed.signed.map(|signed| signed.hash));
         let sealed = seal.map_or(Sealed::Not, |seal| Sealed::By(Box::new(seal)));
         self.copy = Found { view, hash: hash.unwrap_or_default(), sealed };
         self.begun = None;

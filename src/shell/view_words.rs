@@ -2,6 +2,7 @@
 
 use crate::model::date;
 use crate::model::shown::shown;
+use crate::model::statement::Signed;
 use crate::model::view_reader::{Found, Seal};
 use crate::net::refresh::Opinion;
 use crate::shell::words::shown_organisation;
@@ -21,8 +22,8 @@ fn node(peer: &Peer) -> String {
 }
 
 /// Who signed a copy, and when.
-pub fn signed_by(peer: &Peer, seal: &Seal) -> String {
-    format!("Signed by {}; its clock said {} UTC.", node(peer), date::shown(seal.signed.time))
+pub fn signed_by(peer: &Peer, signed: &Signed) -> String {
+    format!("Signed by {}; its clock said {} UTC.", node(peer), date::shown(signed.time))
 }
 
 /// What is wrong with a copy; `None` if nothing is.
@@ -55,7 +56,7 @@ pub fn wrong(verdict: &Verdict<'_>) -> Option<String> {
 /// What a device says of its own copy.
 pub fn verdict(verdict: &Verdict<'_>) -> String {
     match (verdict, wrong(verdict)) {
-        (Verdict::Whole(peer, seal), _) => signed_by(peer, seal),
+        (Verdict::Whole(peer, seal), _) => signed_by(peer, &seal.signed),
         (_, wrong) => {
             format!("WARNING, your copy: {}.\n  -> {REFRESH_IT}.", wrong.unwrap_or_default())
         }
@@ -70,7 +71,7 @@ pub fn whole(path: &Path, found: &Found, peer: &Peer, seal: &Seal) -> String {
         found.view.people().len(),
         found.view.camps().len(),
         shown(&seal.network),
-        signed_by(peer, seal)
+        signed_by(peer, &seal.signed)
     )
 }
 

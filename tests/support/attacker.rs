@@ -427,7 +427,7 @@ impl Raw {
     }
 
     /// The next frame; `None` when the session has ended.
-    fn hear(&mut self) -> Option<Vec<u8>> {
+    pub fn hear(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some((length, rest)) = self.heard.split_first_chunk() {
                 let length = u32::from_be_bytes(*length) as usize;

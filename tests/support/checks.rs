@@ -19,12 +19,16 @@ use reunite::model::limits::{
     BUFFER, HALF_KNOCK, HALF_KNOCKS, LOWEST_PORT, MAX_MESSAGES, MAX_ROW, MAX_TEXT, ORPHANS, SLICE,
     TEXT_CHUNK, TOKEN_DIGITS,
 };
+use reunite::model::parcel::{View, travels};
+use reunite::model::public_view::PublicView;
 use reunite::model::reader::{Item, Kept, Origin, Reader};
 use reunite::model::records::Records;
 use reunite::model::row::Row;
 use reunite::model::secret::Token;
 use reunite::model::section::Section;
 use reunite::model::shown::shown;
+use reunite::model::view_reader::{Found, Sealed, ViewReader, write_copy};
+use reunite::model::withheld::is_census;
 use reunite::model::writer::{Snapshot, write_all, write_people};
 use reunite::store::peer_book::PeerBook;
 use reunite::store::token_file;
@@ -37,11 +41,12 @@ use std::time::{Duration, Instant};
 pub type Check = fn(input: &[u8]);
 
 /// All checks, by the name of their fuzz target and of their folder of seeds.
-pub const ALL: [(&str, Check); 4] = [
+pub const ALL: [(&str, Check); 5] = [
     ("datagrams", datagrams),
     ("text_session", text_session),
     ("database_file", database_file),
     ("peers_file", peers_file),
+    ("view_file", view_file),
 ];
 
 /// Letters that `^` stands for.
@@ -509,6 +514,43 @@ fn pieces(bytes: &[u8]) -> Vec<&[u8]> {
         rest = behind;
     }
     pieces
+}
+
+// --- copies of tier 2 ---
+
+/// The input is the copy of a tier-2 node.
+pub fn view_file(input: &[u8]) {
+    let bytes = unfold(input, MAX_ROW);
+    let found = view_in([bytes.as_slice()]);
+    assert_eq!(view_in(pieces(&bytes)), found);
+    if let Sealed::By(seal) = &found.sealed {
+        let mut section = Vec::new();
+        seal.write(&mut section).expect("memory takes all");
+        assert!(bytes.ends_with(&section), "{}", text(&section));
+    }
+    // Whoever signed it: what other nodes would take of it is the same after being written and read.
+    let travels = |(section, row): &(Section, &Row)| travels(View::Public, *section, row.line());
+    let rows = found.view.rows().filter(travels).map(|(section, row)| (section, row.clone()));
+    let view = PublicView::of(rows);
+    let seal = match &found.sealed {
+        Sealed::By(seal) => Some(&**seal),
+        Sealed::Not | Sealed::Unreadable => None,
+    };
+    let mut again = Vec::new();
+    write_copy(&view, seal, &mut again).expect("memory takes all");
+    let again = view_in([again.as_slice()]);
+    assert_eq!((&again.view, again.hash), (&view, view.hash()));
+    assert_eq!(seal.is_some(), again.sealed == found.sealed && seal.is_some());
+    // What stands in it of people has no Id, and of camps no count that tells who.
+    assert!(found.view.people().iter().all(|row| row.fields().count() <= 4));
+    let is_public = |row: &Row| is_census(&row.fields().collect::<Vec<_>>());
+    assert!(found.view.camps().iter().all(is_public));
+}
+
+fn view_in<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Found {
+    let mut reader = ViewReader::default();
+    pieces.into_iter().for_each(|piece| reader.feed(piece));
+    reader.finish()
 }
 
 // --- peers files and token files ---

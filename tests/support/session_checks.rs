@@ -9,7 +9,9 @@ use reunite::model::fields;
 use reunite::model::frame::{Frames, append};
 use reunite::model::ledger::block::Received;
 use reunite::model::ledger::stored::Stored;
-use reunite::model::limits::{MAX_ENTRIES, MAX_FRAME, MAX_ROWS_PIECE, MAX_SPOKEN, ROWS_PIECE};
+use reunite::model::limits::{
+    MAX_ENTRIES, MAX_FRAME, MAX_ROWS_PIECE, MAX_SHOWN, MAX_SPOKEN, ROWS_PIECE,
+};
 use reunite::model::meeting::{Meeting, unbundle};
 use reunite::model::message::{Fetching, Giving, Listening, Opened, Opening, Taking, Talking};
 use reunite::model::parcel::{View, pieces, unpack};
@@ -69,16 +71,28 @@ pub fn messages(input: &[u8]) {
     let index = &*INDEX;
     match Taking::decode(input) {
         Ok(Taking::Want(want)) => {
-            if let Ok(Some(places)) = Giver::new(index, &index.offer()).take(&want) {
-                assert!(places.len() <= ROWS);
+            if let Ok(Some(answer)) = Giver::new(index, &index.offer()).take(&want) {
+                assert!(answer.places.len() <= ROWS && answer.gone.0.len() <= MAX_SHOWN);
+            }
+        }
+        Ok(Taking::Split(split)) => {
+            if let Ok(parts) = Giver::new(index, &index.offer()).split(&split) {
+                assert_eq!(parts.0.len(), split.0.len());
             }
         }
         _ => {
             if let Ok(Giving::Offer(offer)) = Giving::decode(input) {
-                let wanted = |wants: &mut dyn Iterator<Item = _>| wants.count();
-                assert!(wanted(&mut index.want(&offer)) >= 1);
-                assert!(wanted(&mut Renewal::new(index, &offer).want()) >= 1);
+                assert!(Renewal::new(index, &offer).want().count() >= 1);
             }
+            let mut other = index.offer();
+            other.digests.iter_mut().for_each(|digest| *digest = [1; 8]);
+            let mut renewal = Renewal::new(index, &other);
+            match Giving::decode(input) {
+                Ok(Giving::Parts(parts)) => _ = renewal.compare(&parts),
+                Ok(Giving::Gone(gone)) => _ = renewal.drop_gone(&gone),
+                _ => {}
+            }
+            assert!(renewal.want().count() >= 1 && renewal.stays(true).len() <= ROWS);
         }
     }
 }
