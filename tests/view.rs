@@ -450,6 +450,9 @@ fn two_nodes_with_the_same_ledger_and_a_lie_between_them_raise_a_warning_that_na
     assert!(shown.contains("ONE OF THE TWO LIES"), "{shown}");
     assert!(shown.contains("node 1 (Yangon") && shown.contains("node 2 (Mandalay"), "{shown}");
     assert!(shown.contains("-> Do not rely on this copy."), "{shown}");
+    let proof = copy_of(&network, 1).with_file_name("T2DATABASE.proof.txt");
+    let proof = fs::read_to_string(proof).expect("kept");
+    assert!(proof.contains("\n1, test, 3, ") && proof.contains("\n2, test, 2, "), "{proof}");
 }
 
 #[test]

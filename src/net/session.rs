@@ -33,6 +33,14 @@ pub fn run(
 /// Gives a reader its copy, or says what this node signs of it.
 fn give_copy(context: &Context, sealed: &Sealed, channel: &mut Channel) -> Result<()> {
     let asked = Fetching::decode(&channel.expect(Deadline::after(DOOR_OPEN))?)?;
+    let known = match &asked {
+        Fetching::Confirm(heads) => context.shelves.signed(heads),
+        Fetching::Fetch(_) => None,
+    };
+    if let Some(signed) = known {
+        channel.send(&Giving::Signed(Box::new(signed)).encode())?;
+        return channel.finish();
+    }
     let made = context.shelves.public(&context.database, &sealed.signer, &context.stop);
     let shelf = match made {
         Ok(shelf) => shelf,
@@ -43,9 +51,8 @@ fn give_copy(context: &Context, sealed: &Sealed, channel: &mut Channel) -> Resul
     };
     match asked {
         Fetching::Fetch(has) => copies::serve(channel, &shelf, &has)?,
-        Fetching::Confirm(heads) => {
-            let signed = context.shelves.signed(&heads).unwrap_or(shelf.signed);
-            channel.send(&Giving::Signed(Box::new(signed)).encode())?;
+        Fetching::Confirm(_) => {
+            channel.send(&Giving::Signed(Box::new(shelf.signed)).encode())?;
         }
     }
     channel.finish()

@@ -3,6 +3,7 @@
 use crate::base::clock::wall;
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
+use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::replica::Replica;
 use crate::model::limits::{KNOWN_VIEWS, SLICE, VIEW_TRIES};
 use crate::model::offer::Offer;
@@ -131,7 +132,11 @@ fn settled(database: &Database, stop: &Stop) -> Result<Hash> {
     Err(UNSETTLED)
 }
 
+/// How the view follows from the ledger. It changes whenever that does: nodes of different versions are not in step, and
+/// none of them is taken for a liar.
+const PROJECTION: &[u8] = b"rn-view1";
+
 /// The heads of the ledger, and what of it counts, as one hash; none while the state does not follow from them.
 fn heads_of(replica: &Replica) -> Option<Hash> {
-    (!replica.is_stale()).then(|| replica.digest())
+    (!replica.is_stale()).then(|| sha256(&[PROJECTION, &replica.digest()]))
 }

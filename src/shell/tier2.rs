@@ -7,15 +7,16 @@ use crate::model::public_view::PublicView;
 use crate::model::records::search;
 use crate::model::row::Row;
 use crate::model::section::{CAMPS, PUBLIC, Section};
+use crate::model::statement::Signed;
 use crate::model::view_reader::{Found, Seal, Sealed};
 use crate::net::notice::Progress;
-use crate::net::refresh::{Refresh, Renewed};
+use crate::net::refresh::{Opinion, Refresh, Renewed};
 use crate::shell::input::{Gone, Input};
 use crate::shell::pages;
 use crate::shell::screen::Screen;
 use crate::shell::{view_words, words};
 use crate::store::files::{self, DataFolder};
-use crate::store::peer_book::PeerBook;
+use crate::store::peer_book::{Peer, PeerBook};
 use crate::store::view_file::{self, Verdict, judge};
 use std::path::PathBuf;
 
@@ -147,18 +148,34 @@ impl Reader<'_> {
         let Some(signed) = signed else { return };
         screen.say(view_words::signed_by(giver, &signed));
         match refresh.second_opinion(giver, &signed, &mut tell) {
-            Ok(opinion) => screen.say(view_words::opinion(giver, &opinion)),
+            Ok(opinion) => {
+                if let Opinion::Contradicts(other, says) = &opinion {
+                    self.keep_proof([(giver, &signed), (*other, &**says)]);
+                }
+                screen.say(view_words::opinion(giver, &opinion));
+            }
             Err(error) => log::debug!("no second opinion: {error}"),
         }
     }
 
+    /// Keeps what two nodes signed that do not agree: it proves to everybody that one of them lies.
+    fn keep_proof(&self, both: [(&Peer, &Signed); 2]) {
+        let seals = both.map(|(peer, signed)| self.seal(peer, *signed));
+        let path = self.path.with_file_name(view_words::PROOF);
+        if let Err(error) =
+            files::replace(&path, |out| seals.iter().try_for_each(|seal| seal.write(out)))
+        {
+            log::warn!("{error}");
+        }
+    }
+
+    fn seal(&self, peer: &Peer, signed: Signed) -> Seal {
+        Seal { number: peer.number, network: self.book.network().to_owned(), signed }
+    }
+
     /// Puts a new copy in the place of the old one.
     fn keep(&mut self, renewed: Renewed<'_>) -> Result<()> {
-        let seal = renewed.signed.map(|signed| Seal {
-            number: renewed.giver.number,
-            network: self.book.network().to_owned(),
-            signed,
-        });
+        let seal = renewed.signed.map(|signed| self.seal(renewed.giver, signed));
         view_file::write(&self.path, &renewed.view, seal.as_ref())?;
         let (before, now) = (self.copy.view.people().len(), renewed.view.people().len());
         self.screen.say(words::refreshed(now, before));

@@ -10,6 +10,8 @@ use crate::store::peer_book::Peer;
 use crate::store::view_file::Verdict;
 use std::path::Path;
 
+/// The name of the file with what two nodes signed that do not agree.
+pub const PROOF: &str = "T2DATABASE.proof.txt";
 /// What to do about a copy that cannot be relied on.
 pub const REFRESH_IT: &str = "do not rely on it; 3 brings a signed one";
 /// What the marks in the table of camps mean.
@@ -82,9 +84,9 @@ pub fn opinion(first: &Peer, opinion: &Opinion<'_>) -> String {
         Opinion::Alone => "No other node is known that could confirm it.".into(),
         Opinion::Agrees(other) => format!("Node {one} and node {} agree.", other.number),
         Opinion::Contradicts(other, _) => format!(
-            "WARNING: {} and {} do not agree, though both say that they know the same: ONE OF THE TWO LIES.\n  \
-             -> Do not rely on this copy. Tell people of both organisations, not over this network, and \
-             show them T2DATABASE.txt. 3 asks again.",
+            "WARNING: {} and {} do not agree, though both say that they know the same: ONE OF THE TWO LIES, or \
+             is damaged.\n  -> Do not rely on this copy. Tell people of both organisations, not over this network, \
+             and show them T2DATABASE.txt and {PROOF}, which prove it. 3 asks again.",
             node(first),
             node(other)
         ),
