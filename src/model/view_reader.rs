@@ -25,8 +25,8 @@ use std::io::{self, Write};
 const COLUMNS: &str = "Node, Network, Rows, Clock, Ledger, Hash, Signature";
 /// What stands before the section; the first line break ends the view.
 const MARK: &[u8] = b"\n\nSigned:\n";
-/// Longest section, with its mark, bytes: a network's name has 120 at most, each perhaps a doubled quote.
-const TAIL: usize = 1024;
+/// Longest section, with its mark, bytes: more than ten times what it has for a network with a long name.
+const TAIL: usize = 8 * 1024;
 
 /// Who signed a copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -245,7 +245,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_byte_of_a_copy_can_be_changed_unnoticed(
-            at in any::<prop::sample::Index>(), byte in any::<u8>(), how in 0..3_u8, size in 1usize..3000,
+            at in any::<prop::sample::Index>(), byte in any::<u8>(), how in 0..3_u8, size in 1usize..9000,
         ) {
             let (text, view, seal) = copy(&["Nur", "Ana", "Bo"], "n");
             let mut bytes = text.clone();

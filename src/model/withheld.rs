@@ -62,10 +62,10 @@ pub fn census(row: &Row) -> Option<Row> {
 /// Whether these fields are a public row of a census.
 pub fn is_census<S: AsRef<str>>(fields: &[S]) -> bool {
     let fields: Vec<_> = fields.iter().map(AsRef::as_ref).collect();
-    let [texts @ .., households, individuals] = &fields[..fields.len().min(TEXTS + 2)] else {
+    let Some(([texts @ .., households, individuals], groups)) = fields.split_at_checked(TEXTS + 2)
+    else {
         return false;
     };
-    let groups = fields.get(TEXTS + 2..).unwrap_or_default();
     let told = |field: &str| {
         field.parse::<u32>().ok().filter(|count| !is_few(*count) && count.to_string() == field)
     };

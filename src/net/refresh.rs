@@ -22,7 +22,7 @@ use crate::model::reconcile::{Ceiling, Index, Renewal};
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::squeeze::unsqueeze;
-use crate::model::statement::Signed;
+use crate::model::statement::{Hash, Signed};
 use crate::net::channel::Channel;
 use crate::net::classic;
 use crate::net::copies::{Meter, refused};
@@ -48,6 +48,8 @@ pub struct Refresh<'a> {
     has_copy: bool,
     /// Rows that are here: at first those of the copy, then more and more of the new one.
     rows: Vec<(Section, Row)>,
+    /// The hash of what they show.
+    hash: Hash,
     /// Whether any of the new one have come.
     has_more: bool,
     /// Nodes whose rows were not those that they had signed: they lie, or what is here looked like what they have.
@@ -89,9 +91,9 @@ impl<'a> Refresh<'a> {
         copy: &PublicView,
         begun: Option<PublicView>,
     ) -> Self {
-        let rows = begun.unwrap_or_else(|| copy.clone()).ordered().into_rows();
-        let anew = HashSet::new();
-        Self { book, stop, has_copy: !copy.is_empty(), rows, has_more: false, anew }
+        let view = begun.unwrap_or_else(|| copy.clone()).ordered();
+        let (hash, rows, anew) = (view.hash(), view.into_rows(), HashSet::new());
+        Self { book, stop, has_copy: !copy.is_empty(), rows, hash, has_more: false, anew }
     }
 
     /// Asks random tier-1 nodes, each at most three times. Returns the first whole copy.
@@ -147,11 +149,10 @@ impl<'a> Refresh<'a> {
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(PublicView, Signed)> {
         let pinned = peer.keys().ok_or_else(lacking)?;
-        let own = match self.anew.contains(&peer.number) {
-            true => PublicView::default(),
-            false => PublicView::of(self.rows.iter().cloned()),
+        let (own, hash) = match self.anew.contains(&peer.number) {
+            true => (Vec::new(), PublicView::default().hash()),
+            false => (self.rows.clone(), self.hash),
         };
-        let hash = own.hash();
         let mut channel = open(keys, peer, self.stop)?;
         channel.send(&Fetching::Fetch(hash).encode())?;
         let signed = signed_by(pinned, self.book, &mut channel)?;
@@ -159,7 +160,7 @@ impl<'a> Refresh<'a> {
         let offer = match Giving::decode(&channel.receive_of(&flow)?)? {
             Giving::End if signed.hash == hash && signed.rows as usize == own.len() => {
                 tell(0, own.len(), &channel);
-                return Ok((own, signed));
+                return Ok((PublicView::of(own), signed));
             }
             Giving::Offer(offer) => offer,
             Giving::Refused(why) => return Err(refused(why)),
@@ -171,7 +172,7 @@ impl<'a> Refresh<'a> {
         if offer.rows as usize > MAX_PEOPLE {
             return Err(Error::peer("its copy is larger than a node takes"));
         }
-        let view = self.renew(&mut channel, own.into_rows(), &offer, progress)?;
+        let view = self.renew(&mut channel, own, &offer, progress)?;
         if view.hash() == signed.hash && view.len() == signed.rows as usize {
             return Ok((view, signed));
         }
@@ -211,7 +212,7 @@ impl<'a> Refresh<'a> {
         let view = PublicView::of(came).ordered();
         if let Err(error) = done {
             self.has_more |= is_more;
-            self.rows = view.into_rows();
+            (self.hash, self.rows) = (view.hash(), view.into_rows());
             return Err(error);
         }
         Ok(view)

@@ -91,8 +91,9 @@ impl Reader<'_> {
         }
         let (people, camps) = (self.copy.view.people(), self.copy.view.camps());
         self.screen.say(words::section_title(Section::People.title(), people.len()));
-        let goes_on = pages::show(self.screen, input, &PUBLIC, people, |_| "");
-        if goes_on && !camps.is_empty() {
+        // Also for who has seen enough of the people: camps are few.
+        pages::show(self.screen, input, &PUBLIC, people, |_| "");
+        if !camps.is_empty() {
             self.screen.say(words::section_title(Section::Camps.title(), camps.len()));
             self.show_camps(input, camps);
         }
@@ -102,9 +103,10 @@ impl Reader<'_> {
         let found = |rows| search(rows, part).into_iter().cloned().collect::<Vec<_>>();
         let people = found(self.copy.view.people());
         let camps = found(self.copy.view.camps());
-        let goes_on =
-            people.is_empty() || pages::show(self.screen, input, &PUBLIC, &people, |_| "");
-        if goes_on && !camps.is_empty() {
+        if !people.is_empty() {
+            pages::show(self.screen, input, &PUBLIC, &people, |_| "");
+        }
+        if !camps.is_empty() {
             self.show_camps(input, &camps);
         }
         self.screen.say(words::matches(people.len() + camps.len()));
