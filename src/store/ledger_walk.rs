@@ -109,7 +109,12 @@ fn walk_segment(
     walked.entries += entries;
     walked.damages.extend(survey.damages.into_iter().map(damaged));
     if let Some(missing) = segment.acknowledged.filter(|acknowledged| *acknowledged > known) {
-        walked.damages.push(damaged(known..missing));
+        let before = walked.damages.last_mut();
+        match before.filter(|last| last.segment == number && last.bytes.end == known) {
+            // One range, as it was told when nothing said yet how long the segment should be.
+            Some(last) => last.bytes.end = missing,
+            None => walked.damages.push(damaged(known..missing)),
+        }
     }
     if is_last {
         walked.torn = torn.map(|torn| damaged(torn..end));

@@ -10,7 +10,8 @@ case ${1-} in
 '' | *[!0-9]*) ;;
 *) seconds=$1 && shift ;;
 esac
-[ $# -gt 0 ] || set -- datagrams text_session database_file view_file peers_file frames messages rows knock reply
+[ $# -gt 0 ] || set -- datagrams text_session database_file view_file peers_file frames messages rows knock reply \
+    ledger_entries ledger_file meetings
 
 if ! cargo +nightly --version >/dev/null 2>&1; then
     echo "The nightly compiler is missing; get it with: rustup toolchain install nightly" >&2
