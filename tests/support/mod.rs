@@ -541,3 +541,28 @@ pub fn to_own_address(peers: &Path) {
     let text = fs::read_to_string(peers).expect("there").replace("127.0.0.1:", &own);
     fs::write(peers, text).expect("written");
 }
+
+impl Node {
+    /// Waits for a line that holds either text, after the one found by the last wait; returns whether it is `one`.
+    pub fn wait_for_either(&self, one: &str, other: &str) -> bool {
+        let mut seen = self.seen.lock().expect("no panic");
+        let found = wait(&self.lines, |lines| {
+            let mut lines = lines.iter().enumerate().skip(*seen);
+            let found = lines.find(|(_, line)| line.contains(one) || line.contains(other));
+            found.map(|(at, line)| (at, line.contains(one)))
+        });
+        let (at, is_one) = found.unwrap_or_else(|| {
+            panic!("{}: neither {one:?} nor {other:?}:\n{}", self.name, self.shown())
+        });
+        *seen = at + 1;
+        is_one
+    }
+
+    /// Waits for a line that holds `text`, and returns those after the one found by the last wait, and it.
+    pub fn lines_until(&self, text: &str) -> Vec<String> {
+        let from = *self.seen.lock().expect("no panic");
+        self.wait_for(text);
+        let to = *self.seen.lock().expect("no panic");
+        self.lines.0.lock().expect("no panic")[from..to].to_vec()
+    }
+}

@@ -1,0 +1,221 @@
+//! Links between the nodes of a network that can be cut and be whole again, each pair of nodes by itself, in
+//! silence, as a radio link is. Real ones where this process may make them: each node in a network namespace of its
+//! own, on a bridge. Elsewhere all on the loopback interface, each calling every other one through a relay.
+
+#![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+#[path = "relay.rs"]
+pub mod relay;
+
+use crate::support::{Network, Node, reunite};
+use relay::Relay;
+use reunite::store::peer_book::PeerBook;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Where all nodes on a bridge listen.
+const PORT: u16 = 33_000;
+
+/// The links of a network.
+pub struct Links {
+    means: Means,
+    cut: BTreeSet<(usize, usize)>,
+    nodes: usize,
+}
+
+enum Means {
+    Bridge(Bridge),
+    /// By who calls and who is called.
+    Relays(BTreeMap<(usize, usize), Relay>),
+}
+
+impl Links {
+    /// Gives the nodes of a network their links: changes where they are. `REUNITE_RELAYS` has relays in any case.
+    pub fn of(network: &mut Network) -> Self {
+        let nodes = network.addresses.len();
+        let bridge = match env::var_os("REUNITE_RELAYS") {
+            Some(_) => Err("REUNITE_RELAYS is set".into()),
+            None => Bridge::new(nodes),
+        };
+        let means = match bridge {
+            Ok(bridge) => {
+                network.addresses = (1..=nodes).map(|number| address(number).into()).collect();
+                fs::write(network.peers(), &*network.book().to_json(true)).expect("written");
+                (1..=nodes).for_each(|number| {
+                    fs::copy(network.peers(), peers(network, number)).expect("written");
+                });
+                Means::Bridge(bridge)
+            }
+            Err(why) => {
+                println!("no network namespaces ({why}): the nodes are on loopback, with relays");
+                Means::Relays(relays(network))
+            }
+        };
+        Self { means, cut: BTreeSet::new(), nodes }
+    }
+
+    pub fn tier1(&self, network: &Network, number: usize) -> Node {
+        self.tier1_with(network, number, network.data(number))
+    }
+
+    /// A node with this number, with the data of another folder.
+    pub fn tier1_with(&self, network: &Network, number: usize, data: PathBuf) -> Node {
+        let own = reunite();
+        let mut command = match &self.means {
+            Means::Relays(_) => reunite(),
+            Means::Bridge(bridge) => {
+                let mut command = Command::new("nsenter");
+                let space = format!("--net=/run/netns/{}", bridge.names[number - 1]);
+                command.arg(space).arg(own.get_program());
+                command.envs(own.get_envs().filter_map(|(key, value)| Some((key, value?))));
+                command
+            }
+        };
+        command.arg("tier1").arg("--peers").arg(peers(network, number));
+        command.arg("--number").arg(number.to_string()).arg("--data").arg(data);
+        let node = Node::start(command, format!("node {number}"));
+        node.wait_for("Number (Enter");
+        node
+    }
+
+    pub fn is_cut(&self, one: usize, other: usize) -> bool {
+        self.cut.contains(&(one.min(other), one.max(other)))
+    }
+
+    /// Cuts the link between two nodes, or makes it whole.
+    pub fn set(&mut self, one: usize, other: usize, cut: bool) {
+        let pair = (one.min(other), one.max(other));
+        let changed = if cut { self.cut.insert(pair) } else { self.cut.remove(&pair) };
+        if !changed {
+            return;
+        }
+        for (from, to) in [(one, other), (other, one)] {
+            match &self.means {
+                Means::Relays(relays) => relays[&(from, to)].stall(cut),
+                Means::Bridge(bridge) => bridge.set(from, to, cut),
+            }
+        }
+    }
+
+    pub fn cut_off(&mut self, number: usize, cut: bool) {
+        for other in (1..=self.nodes).filter(|other| *other != number) {
+            self.set(number, other, cut);
+        }
+    }
+
+    pub fn make_whole(&mut self) {
+        for (one, other) in self.cut.clone() {
+            self.set(one, other, false);
+        }
+    }
+}
+
+/// The peers file of one node: where it believes that the others are.
+pub fn peers(network: &Network, number: usize) -> PathBuf {
+    network.folder.path().join(format!("peers-of-{number}.json"))
+}
+
+/// A relay for each node to each other one, and peers files with them.
+fn relays(network: &Network) -> BTreeMap<(usize, usize), Relay> {
+    let mut relays = BTreeMap::new();
+    for from in 1..=network.addresses.len() {
+        for (to, address) in (1..).zip(&network.addresses).filter(|(to, _)| *to != from) {
+            relays.insert((from, to), Relay::new(*address));
+        }
+        let of = |to| relays.get(&(from, to)).map(|relay: &Relay| relay.address);
+        write_peers(network, from, of);
+    }
+    relays
+}
+
+/// Writes the peers file of a node that finds others where `of` says.
+pub fn write_peers(network: &Network, from: usize, of: impl Fn(usize) -> Option<SocketAddr>) {
+    let text = network.book().to_json(true).to_string();
+    let mut json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    for (to, peer) in (1..).zip(json["peers"].as_array_mut().expect("a list")) {
+        if let Some(address) = of(to) {
+            peer["address"] = address.to_string().into();
+        }
+    }
+    let path = peers(network, from);
+    fs::write(&path, json.to_string()).expect("written");
+    PeerBook::read_tier1(&path).expect("a peers file");
+}
+
+// --- a bridge and namespaces ---
+
+/// A bridge in a namespace of its own, and one for each node, with a cable to it.
+struct Bridge {
+    hub: String,
+    names: Vec<String>,
+}
+
+fn address(number: usize) -> (IpAddr, u16) {
+    (Ipv4Addr::new(10, 77, 0, number as u8).into(), PORT)
+}
+
+impl Bridge {
+    fn new(nodes: usize) -> Result<Self, String> {
+        let [a, b]: [u16; 2] = rand::random();
+        let own = format!("rn-{a:04x}{b:04x}");
+        let hub = format!("{own}-hub");
+        let names = (1..=nodes).map(|number| format!("{own}-{number}")).collect();
+        // Removed also if only a part of it could be made.
+        let bridge = Self { hub, names };
+        let mut batch = Vec::new();
+        ip(&["netns", "add", &bridge.hub])?;
+        batch.push("link add br0 type bridge".to_owned());
+        for (number, name) in (1..).zip(&bridge.names) {
+            ip(&["netns", "add", name])?;
+            batch.push(format!("link add p{number} type veth peer name eth0 netns {name}"));
+            batch.push(format!("link set p{number} master br0 up"));
+        }
+        batch.push("link set br0 up".into());
+        for line in batch {
+            let words: Vec<_> = line.split(' ').collect();
+            ip(&[&["-n", &bridge.hub][..], &words].concat())?;
+        }
+        for (number, name) in (1..).zip(&bridge.names) {
+            let own = format!("{}/24", address(number).0);
+            ip(&["-n", name, "addr", "add", &own, "dev", "eth0"])?;
+            ip(&["-n", name, "link", "set", "eth0", "up"])?;
+            ip(&["-n", name, "link", "set", "lo", "up"])?;
+        }
+        Ok(bridge)
+    }
+
+    /// What `from` sends to `to` goes to a card that nobody has; or where it belongs again.
+    fn set(&self, from: usize, to: usize, cut: bool) {
+        let (name, to) = (&self.names[from - 1], address(to).0.to_string());
+        let done = match cut {
+            true => {
+                let nobody = ["lladdr", "02:00:00:00:00:01", "dev", "eth0", "nud", "permanent"];
+                ip(&[&["-n", name, "neigh", "replace", &to][..], &nobody].concat())
+            }
+            false => ip(&["-n", name, "neigh", "del", &to, "dev", "eth0"]),
+        };
+        done.expect("the link is set");
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        for name in self.names.iter().chain([&self.hub]) {
+            let _ = ip(&["netns", "del", name]);
+        }
+    }
+}
+
+fn ip(words: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(words).stdin(Stdio::null()).output();
+    let output = output.map_err(|cause| format!("ip: {cause}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
