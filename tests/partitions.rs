@@ -230,7 +230,8 @@ impl Trial {
         loop {
             let texts = self.texts();
             let whole = contents(&texts[0]).rows[0].len() == expected;
-            if whole && texts.iter().all(|text| *text == texts[0]) {
+            // Of what was retracted no text says whether it has come.
+            if whole && texts.iter().all(|text| *text == texts[0]) && self.digests().len() == 1 {
                 return;
             }
             // Calls that were begun while links were cut are in the way of new ones for some seconds.
@@ -241,6 +242,25 @@ impl Trial {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// The numbers under which the nodes show what they have.
+    fn digests(&mut self) -> BTreeSet<String> {
+        let digest = |number| {
+            let shown = self.behind_all(number).ask(&["15"]);
+            let line = shown.iter().find(|line| line.contains("have the same number"));
+            line.expect("it is told").clone()
+        };
+        (1..=NODES).map(digest).collect()
+    }
+
+    /// A node, behind the answers to all that was typed at it.
+    fn behind_all(&mut self, number: usize) -> &mut Node {
+        let node = self.node(number);
+        node.type_lines(&["99"]);
+        node.wait_for("There is no such number in the menu.");
+        node.wait_for("Number (Enter");
+        node
     }
 
     /// How many people each node has, and how many rows that the first has not.
@@ -257,11 +277,7 @@ impl Trial {
         let contested = self.people.values().filter(|one| one.current.len() > 1).count();
         let mut listed = Vec::new();
         for number in 1..=NODES {
-            let node = self.nodes.get_mut(&number).expect("it runs");
-            // Behind the answers to what was typed before.
-            node.type_lines(&["99"]);
-            node.wait_for("There is no such number in the menu.");
-            node.wait_for("Number (Enter");
+            let node = self.behind_all(number);
             node.type_lines(&["12"]);
             let mut shown = Vec::new();
             if !node.wait_for_either("There is no conflict.", "Several versions of") {
@@ -277,14 +293,6 @@ impl Trial {
             listed.iter().all(|one| *one == listed[0]),
             "other conflicts are listed: {listed:#?}"
         );
-        let digests: BTreeSet<_> = (1..=NODES)
-            .map(|number| {
-                let shown = self.node(number).ask(&["15"]);
-                let line = shown.iter().find(|line| line.contains("have the same number"));
-                line.expect("it is told").clone()
-            })
-            .collect();
-        assert_eq!(digests.len(), 1, "other ledgers: {digests:?}");
         for (_, node) in std::mem::take(&mut self.nodes) {
             let told = node.shown();
             assert!(!told.contains("two histories") && !told.contains("put back"), "{told}");
