@@ -165,37 +165,38 @@ impl Trial {
         self.nodes.insert(WRITER, self.network.tier1(WRITER));
         let mut asked = Instant::now();
         self.nodes.values_mut().for_each(|node| node.type_lines(&["9"]));
-        let texts = || (1..=NODES).map(|number| fs::read(self.network.database(number)).ok());
-        let nodes = &mut self.nodes;
-        until("all nodes hold the same", || {
+        let read = |number| fs::read(self.network.database(number)).unwrap_or_default();
+        let (nodes, people) = (&mut self.nodes, &self.people);
+        until("all nodes hold the same, and all that was saved", || {
             // A call can meet another one, or a node that has just been started: it is tried again, but late.
             if asked.elapsed() > Duration::from_secs(1) {
                 asked = Instant::now();
                 nodes.values_mut().for_each(|node| node.type_lines(&["9"]));
             }
-            let first = texts().next().flatten();
-            texts().all(|text| text.is_some() && text == first)
-                && first.is_some_and(|text| contents(&text).rows[0].len() >= self.people.len())
+            let first = read(WRITER);
+            (1..=NODES).all(|number| read(number) == first) && wrong(people, &first).is_empty()
         });
-        let text = fs::read(self.network.database(WRITER)).expect("there");
-        let found = contents(&text);
-        assert_eq!(found.kept, [], "a line is not understood");
-        let rows: BTreeMap<String, String> = found.rows[0]
-            .iter()
-            .map(|row| (row.field(4).into_owned(), row.field(1).into_owned()))
-            .collect();
-        for (id, (typed, saved)) in &self.people {
-            let appearance = rows.get(id).unwrap_or_else(|| panic!("nobody has the Id {id}"));
-            let number = |text: &str| text.strip_prefix("unique ").map_or(0, digits);
-            let right = number(saved)..=number(typed);
-            assert!(right.contains(&number(appearance)), "{id}: {appearance}, not {saved}");
-        }
         for node in self.nodes.into_values() {
             let told = node.shown();
             assert!(!told.contains("two histories") && !told.contains("put back"), "{told}");
             assert!(node.quit().success());
         }
     }
+}
+
+/// Of whom a text does not say what was saved last, or typed after that.
+fn wrong(people: &BTreeMap<String, (String, String)>, text: &[u8]) -> Vec<String> {
+    let found = contents(text);
+    assert_eq!(found.kept, [], "a line is not understood");
+    let rows = found.rows[0].iter();
+    let rows: BTreeMap<String, String> =
+        rows.map(|row| (row.field(4).into_owned(), row.field(1).into_owned())).collect();
+    let number = |text: &str| text.strip_prefix("unique ").map_or(0, digits);
+    let is_wrong = |id: &&String| {
+        let (typed, saved) = &people[*id];
+        rows.get(*id).is_none_or(|one| !(number(saved)..=number(typed)).contains(&number(one)))
+    };
+    people.keys().filter(is_wrong).cloned().collect()
 }
 
 fn digits(text: &str) -> usize {

@@ -285,8 +285,8 @@ impl Trial {
                 node.type_lines(&[""]);
             }
             node.wait_for("Number (Enter");
-            let rows = shown.iter().filter(|line| line.contains(" People: ")).count();
-            assert_eq!(rows, contested.min(30), "node {number} lists {shown:#?}");
+            shown.retain(|line| line.contains(" People: "));
+            assert_eq!(shown.len(), contested.min(30), "node {number} lists {shown:#?}");
             listed.push(shown);
         }
         assert!(
@@ -349,12 +349,14 @@ fn seen(shown: &[String]) -> BTreeSet<String> {
     }
     let from = shown.iter().position(|line| line.contains("Appearance has "));
     let listed = shown.iter().skip(from.map_or(usize::MAX, |from| from + 1));
+    // What comes in from peers may stand between them.
+    let listed = listed.take_while(|line| !line.contains("or what is right;"));
     let version = |line: &String| {
         let (number, rest) = line.trim_start().split_once(' ')?;
         number.parse::<usize>().ok()?;
         Some(rest.split_once("  (")?.0.to_owned())
     };
-    listed.map_while(version).collect()
+    listed.filter_map(version).collect()
 }
 
 #[test]

@@ -152,7 +152,8 @@ impl<'a> Visit<'a> {
 
     /// Looks what a peer's heads say of this node's own log.
     fn look_at(&self, theirs: &Heads) {
-        match self.context.database.confirm(theirs) {
+        let peers = self.context.book.others(self.context.me).count();
+        match self.context.database.confirm(theirs, self.peer, peers) {
             Confirmed::Well => {}
             Confirmed::Behind => log::info!("peer {} has more of this node's log", self.peer),
             Confirmed::PutBack => self.context.notices.tell(Notice::PutBack { peer: self.peer }),

@@ -46,6 +46,15 @@ impl Desk<'_> {
             self.screen.say(ledger_words::fork(&who, fork.sequence(), *is_released));
             if !is_released {
                 self.decide(fork)?;
+            } else if self
+                .context
+                .database
+                .waiting(&fork.name().author)
+                .is_ok_and(|all| !all.is_empty())
+            {
+                // What stands in its forked log does not count for that.
+                let answer = self.input.line(ledger_words::REST_CHOICE)?;
+                self.decided(fork, if answer == "2" { "2" } else { "" });
             }
         }
         Ok(())
@@ -78,7 +87,13 @@ impl Desk<'_> {
 
     /// Asks what is to become of a fork.
     fn decide(&mut self, fork: &ForkProof) -> Done {
-        match self.input.line(ledger_words::FORK_CHOICE)?.as_str() {
+        let answer = self.input.line(ledger_words::FORK_CHOICE)?;
+        self.decided(fork, &answer);
+        Ok(())
+    }
+
+    fn decided(&self, fork: &ForkProof, answer: &str) {
+        match answer {
             "1" if self.context.database.with(|replica| replica.author()) == fork.name().author => {
                 self.screen.say(ledger_words::NOT_OWN_FORK);
             }
@@ -100,7 +115,6 @@ impl Desk<'_> {
             }
             _ => self.screen.say(ledger_words::UNCHANGED),
         }
-        Ok(())
     }
 
     /// Who signs with this key.

@@ -23,6 +23,9 @@ pub const UNKNOWN_AUTHOR: &str = "somebody who is not in the peers file";
 /// What can be done about a fork.
 pub const FORK_CHOICE: &str = "You have talked to its people, and 1 it may go on in a new log, 2 the changes that wait \
                                here are right as well (Enter: decide later): ";
+/// What can still be done about a fork that was released.
+pub const REST_CHOICE: &str = "Changes of its forked log wait here. You have talked to its people, and 2 they are right as well (Enter: \
+                               decide later): ";
 /// A fork was released.
 pub const RELEASED: &str = "It may go on: what it writes in its new log counts again.";
 /// One cannot vouch for oneself.

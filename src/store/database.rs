@@ -12,6 +12,7 @@
 use crate::base::clock::{Deadline, wall};
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
+use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::{Received, SignedHeader, Verified};
 use crate::model::ledger::chains::{Refused, Rigour};
@@ -217,8 +218,12 @@ impl Database {
         Ok(self.convict(proof).0)
     }
 
-    /// Takes over, in this node's name, what of an author waits because it forked. Returns how many changes.
-    pub fn take_over(&self, author: &IdentityKey) -> Result<(usize, Ticket)> {
+    /// What of an author waits because it forked, and is not here otherwise.
+    pub fn waiting(&self, author: &IdentityKey) -> Result<Vec<Operation>> {
+        // What does not count any more still seems to be here until then.
+        if self.with(Replica::is_stale) {
+            self.build_anew()?;
+        }
         let (heads, mut waiting) = (self.heads(), Vec::new());
         for head in heads.iter().filter(|head| head.name.author == *author) {
             let mut range = Range { name: head.name, from: 0, to: head.length };
@@ -233,14 +238,20 @@ impl Database {
                 }
             }
         }
+        Ok(waiting)
+    }
+
+    /// Takes over, in this node's name, what of an author waits. Returns how many changes.
+    pub fn take_over(&self, author: &IdentityKey) -> Result<(usize, Ticket)> {
+        let waiting = self.waiting(author)?;
         let count = waiting.len();
         let ((), ticket) = self.write(|_| Ok((waiting, ())))?;
         Ok((count, ticket))
     }
 
-    /// A peer has shown its heads: what they say of the own log.
-    pub fn confirm(&self, theirs: &Heads) -> Confirmed {
-        lock(&self.0.inner).replica.confirm(theirs)
+    /// One of so many peers has shown its heads: what they say of the own log.
+    pub fn confirm(&self, theirs: &Heads, by: PeerNumber, peers: usize) -> Confirmed {
+        lock(&self.0.inner).replica.confirm(theirs, by, peers)
     }
 
     // --- for peers ---

@@ -195,6 +195,7 @@ impl Database {
     /// Builds the state anew from the blocks that count, after a fork was proved or released.
     pub(in crate::store) fn build_anew(&self) -> Result<()> {
         let (mut state, mut done) = (State::default(), Heads::default());
+        let turns = self.with(Replica::turns);
         // Most of it without the lock; the second time only what came meanwhile.
         let heads = self.heads();
         for range in heads.beyond(&done) {
@@ -205,7 +206,7 @@ impl Database {
         for entry in &inner.entries_since(&done, usize::MAX)?.unwrap_or_default() {
             apply_block(&inner.replica, &mut state, Stored::block_of(entry).unwrap_or_default())?;
         }
-        inner.replica.renewed(state);
+        inner.replica.renewed(state, turns);
         inner.version += 1;
         Ok(())
     }

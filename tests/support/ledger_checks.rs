@@ -10,6 +10,7 @@ mod sim_disk;
 
 use reunite::model::codec::{Decoder, Encoder};
 use reunite::model::identity::Identity;
+use reunite::model::ids::PeerNumber;
 use reunite::model::keys::SecretKey;
 use reunite::model::ledger::block::{Received, Verified};
 use reunite::model::ledger::chains::Rigour;
@@ -338,5 +339,5 @@ fn compared(theirs: &Heads) {
     let all: u64 = theirs.iter().map(|head| u64::from(head.length)).sum();
     let lacked = nothing.missing(theirs);
     assert_eq!(lacked.iter().map(|range| u64::from(range.to - range.from)).sum::<u64>(), all);
-    replica.confirm(theirs);
+    replica.confirm(theirs, PeerNumber::try_from(1).expect("a number"), 1);
 }

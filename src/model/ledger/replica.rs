@@ -5,6 +5,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::identity::Identity;
+use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Chains, Refused, Rigour};
@@ -16,8 +17,9 @@ use crate::model::ledger::names::{LogId, Namer};
 use crate::model::ledger::operation::Operation;
 use crate::model::ledger::pen::Pen;
 use crate::model::ledger::state::{Applied, State};
-use crate::model::limits::MAX_OWN_LOGS;
+use crate::model::limits::{MAX_OWN_LOGS, MAX_SURE_LOGS};
 use rand::CryptoRng;
+use std::collections::BTreeMap;
 
 /// What came of blocks that were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,10 +68,13 @@ pub struct Replica {
     chains: Chains,
     state: State,
     own: Own,
+    /// Up to where peers have said since the start that the own log does not go on beyond it.
+    confirmed: BTreeMap<PeerNumber, Head>,
     /// What this node has signed that it saw of others.
     said: Heads,
-    /// Whether blocks that were applied count no more, or others count now.
-    is_stale: bool,
+    /// How often it changed which blocks count, and how often it had when the state was built.
+    turns: u64,
+    built: u64,
 }
 
 impl Replica {
@@ -81,8 +86,10 @@ impl Replica {
             chains: Chains::default(),
             state: State::default(),
             own: Own::Unsure,
+            confirmed: BTreeMap::new(),
             said: Heads::default(),
-            is_stale: false,
+            turns: 0,
+            built: 0,
         }
     }
 
@@ -145,18 +152,24 @@ impl Replica {
             self.own = Own::Unsure;
         }
         let is_new = self.chains.convict(proof);
-        self.is_stale |= is_new;
+        self.turns += u64::from(is_new);
         is_new
     }
 
     /// Whether what counts has changed, so that the state must be built anew from all blocks.
     pub fn is_stale(&self) -> bool {
-        self.is_stale
+        self.turns != self.built
     }
 
-    /// The state was built anew, of all blocks that are here and count.
-    pub fn renewed(&mut self, state: State) {
-        (self.state, self.is_stale) = (state, false);
+    /// How often it changed which blocks count.
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// The state was built anew, of all blocks that are here and count: of some of them what counted when this was
+    /// the number of `turns`.
+    pub fn renewed(&mut self, state: State, turns: u64) {
+        (self.state, self.built) = (state, turns);
     }
 
     /// The changes of a block that stands in its log, does not count, and says what is not here otherwise.
@@ -182,7 +195,8 @@ impl Replica {
                     self.said = self.said.iter().chain(heads.iter()).collect();
                 }
                 Entry::Release { name, .. } => {
-                    self.is_stale |= self.chains.forks().any(|fork| fork.name() == *name);
+                    let is_known = self.chains.forks().any(|fork| fork.name() == *name);
+                    self.turns += u64::from(is_known);
                 }
                 Entry::Checkpoint(_) | Entry::Resume(_) => {}
             }
@@ -272,19 +286,26 @@ impl Replica {
         self.chains.checkpoint(&self.author(), &self.said)
     }
 
-    /// A peer has shown its heads. If it knows all of the own log and nothing beyond it, the node goes on in that
-    /// log; if it knows more, or something else, the memory here was put back, and what follows is a new log.
-    pub fn confirm(&mut self, theirs: &Heads) -> Confirmed {
+    /// A peer has shown its heads. When none of the `peers` has more of the own log than is here, the node goes on in
+    /// it: one alone does not tell, it may have been away when the rest was written. If one has more, or something
+    /// else, the memory here was put back. What is written before all are heard, and after that, is a new log.
+    pub fn confirm(&mut self, theirs: &Heads, by: PeerNumber, peers: usize) -> Confirmed {
         let me = self.author();
         if !self.chains.ahead(&me, theirs).is_empty() {
             let was_sure = matches!(self.own, Own::Log(_));
             self.own = Own::Unsure;
+            self.confirmed.clear();
             return if was_sure { Confirmed::PutBack } else { Confirmed::Behind };
         }
-        // Who knows less of this node, or nothing, cannot tell whether it wrote more.
-        let is_known = self.last_own().is_some_and(|last| theirs.head(&last.name) == Some(last));
-        if is_known && matches!(self.own, Own::Unsure) {
-            self.go_on();
+        if let (Own::Unsure, Some(last)) = (&self.own, self.last_own()) {
+            self.confirmed.insert(by, last);
+            let heard = self.confirmed.values().filter(|head| **head == last).count();
+            // A peer may be away for ever; the logs of all starts until then would be too many.
+            let is_enough =
+                self.own_heads().count() >= MAX_SURE_LOGS && theirs.head(&last.name) == Some(last);
+            if heard >= peers || is_enough {
+                self.go_on();
+            }
         }
         Confirmed::Well
     }
@@ -322,4 +343,65 @@ pub enum Confirmed {
     Behind,
     /// It goes on beyond what is here, or differently, though it was thought to end here.
     PutBack,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::keys::SecretKey;
+
+    fn replica() -> Replica {
+        let identity = Identity::new(SecretKey::from([1; 32]));
+        Replica::new(identity, Namer::new(&SecretKey::from([7; 32])))
+    }
+
+    fn said(replica: &mut Replica) -> Heads {
+        let entry = Entry::Checkpoint(Heads::default());
+        replica.write(vec![entry], 0, &mut rand::rng(), &mut Vec::new()).expect("room");
+        replica.chains().heads()
+    }
+
+    #[test]
+    fn a_state_that_was_built_while_somebody_was_found_out_is_built_once_more() {
+        let header = |wall| {
+            let mut pen = Pen::begin(&Identity::new(SecretKey::from([2; 32])), 3.into());
+            let entry = Entry::Checkpoint(Heads::default());
+            pen.sign(vec![entry], 1, wall).expect("room").signed().clone()
+        };
+        let mut replica = replica();
+        let turns = replica.turns();
+        assert!(replica.convict(ForkProof::new(header(1), header(2)).expect("a fork")));
+        replica.renewed(State::default(), turns);
+        assert!(replica.is_stale(), "of the first blocks it held what counted before");
+        replica.renewed(State::default(), replica.turns());
+        assert!(!replica.is_stale());
+    }
+
+    #[test]
+    fn only_all_peers_together_tell_that_the_own_log_ends_where_it_does_here() {
+        let peer = |number: u64| PeerNumber::try_from(number).expect("a number");
+        let mut replica = replica();
+        let heads = said(&mut replica);
+        replica.own = Own::Unsure;
+        let nothing = Heads::default();
+        for (theirs, by) in [(&heads, 2), (&heads, 2), (&nothing, 3)] {
+            assert_eq!(replica.confirm(theirs, peer(by), 3), Confirmed::Well);
+            assert!(matches!(replica.own, Own::Unsure));
+        }
+        assert_eq!(replica.confirm(&heads, peer(4), 3), Confirmed::Well);
+        assert!(matches!(replica.own, Own::Log(_)));
+        assert_eq!(said(&mut replica).len(), 1);
+    }
+
+    #[test]
+    fn a_peer_that_is_away_for_ever_does_not_cost_a_log_at_every_start() {
+        let peer = PeerNumber::try_from(2).expect("a number");
+        let mut replica = replica();
+        for _ in 0..2 * MAX_SURE_LOGS {
+            let heads = said(&mut replica);
+            replica.own = Own::Unsure;
+            replica.confirm(&heads, peer, 2);
+        }
+        assert_eq!(replica.chains().heads().len(), MAX_SURE_LOGS);
+    }
 }
