@@ -107,6 +107,8 @@ fn walk_segment(
             Stopped::Taker(error) => error,
         })?;
     walked.entries += entries;
+    // A frame that was cut off says how long it was: what is written behind it would be taken for a part of it.
+    let is_cut = torn.is_none() && survey.damages.last().is_some_and(|last| last.end == end);
     walked.damages.extend(survey.damages.into_iter().map(damaged));
     if let Some(missing) = segment.acknowledged.filter(|acknowledged| *acknowledged > known) {
         let before = walked.damages.last_mut();
@@ -118,7 +120,7 @@ fn walk_segment(
     }
     if is_last {
         walked.torn = torn.map(|torn| damaged(torn..end));
-        let is_sound = segment.head.is_some() && survey.unreadable == 0;
+        let is_sound = segment.head.is_some() && survey.unreadable == 0 && !is_cut;
         let goes_on = is_sound && segment.length <= MAX_LEDGER_SEGMENT;
         let end = torn.unwrap_or(end).max(own);
         let sure = survey.handed.map_or(end, u64::from);

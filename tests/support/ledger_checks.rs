@@ -271,7 +271,9 @@ fn opens_and_goes_on(disk: &SimDisk, written: Option<&[Vec<u8>]>) -> Option<Vec<
     drop(ledger);
     let mut again = Vec::new();
     let (_, second) = open(disk, &mut again).expect("it opened before");
-    assert_eq!(again.pop().as_deref(), Some(&b"one more"[..]), "what was acknowledged is gone");
+    let gone =
+        format!("what was acknowledged at {place:?} is gone: {recovered:?}, then {second:?}");
+    assert_eq!(again.pop().as_deref(), Some(&b"one more"[..]), "{gone}");
     assert!(again == found, "the second time there is something else");
     assert_eq!(second.new_damages, 0, "told twice as new: {recovered:?}, then {second:?}");
     assert!(second.torn.is_none(), "acknowledged, but torn: {recovered:?}, then {second:?}");
