@@ -395,8 +395,8 @@ pub const MAX_LOGS: usize = 4096;
 /// goes on in the last one.
 pub const MAX_OWN_LOGS: usize = 200;
 /// Own logs below which a node begins another one rather than go on in the last as long as not every peer has said
-/// that it ends where it does here: a month of starts.
-pub const MAX_SURE_LOGS: usize = 32;
+/// that it ends where it does here: a week of starts. Each costs a head in every meeting, for ever.
+pub const MAX_SURE_LOGS: usize = 8;
 /// Most blocks of one log: at one a second for years.
 pub const MAX_LOG_LENGTH: u32 = 100_000_000;
 /// Most forks that are looked for in one meeting.

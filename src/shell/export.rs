@@ -8,7 +8,7 @@ use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::Wrong;
 use crate::model::ledger::heads::{Head, Heads};
 use crate::model::ledger::names::LogName;
-use crate::model::ledger::operation::{Kind, Operation};
+use crate::model::ledger::operation::{Field, Kind, Operation};
 use crate::model::ledger::stored::Stored;
 use crate::model::shown::shown;
 use crate::shell::authors::Authors;
@@ -168,9 +168,9 @@ fn of_heads(heads: &Heads) -> Vec<Value> {
 fn of_operation(operation: &Operation) -> Value {
     let (about, kind) = (operation.about(), operation.kind());
     let columns = about.section.columns();
-    let name = |field: &u8| match kind {
+    let name = |field: Field| match kind {
         Kind::Retract => "reason",
-        _ => columns.get(usize::from(*field)).copied().unwrap_or("?"),
+        _ => columns.get(usize::from(field)).copied().unwrap_or("?"),
     };
     let fields = operation.values().iter();
     let fields: Map<_, _> =

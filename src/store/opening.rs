@@ -93,14 +93,19 @@ impl Database {
         let print = files::print(path);
         let scan = scan_beside(path)?;
         let (mut inner, found) = open_ledger(path, owner, &mut loaded)?;
-        let scanned = scan.recv().unwrap_or_else(|_| text::scan(path))?;
-        inner.kept.clone_from(&scanned.kept);
+        let mut scanned = scan.recv().unwrap_or_else(|_| text::scan(path, 0))?;
         let base = Base::read(path);
         let was_empty = inner.replica.chains().heads().is_empty();
         let is_current = base.is_some_and(|base| base.ledger == inner.replica.digest());
         let is_as_written = base.is_some_and(|base| base.text == scanned.hash);
+        let shown = inner.shown();
+        if !is_as_written {
+            // Only now it is known whether rows are missing in it.
+            scanned = text::scan(path, shown)?;
+        }
+        inner.kept.clone_from(&scanned.kept);
         if !is_as_written || loaded.put_aside.is_some() {
-            let (records, doubled) = text::read(path)?;
+            let (records, doubled) = text::read(path, shown)?;
             loaded.doubled = doubled;
             let taken = match is_current {
                 true => inner.take_edits(&records, &HashSet::new()),
@@ -153,7 +158,7 @@ fn scan_beside(path: &Path) -> Result<Receiver<Result<Scanned>>> {
     let (path, (done, scan)) = (path.to_owned(), sync_channel(1));
     spawn("text", move || {
         // Nobody waits for it if the ledger cannot be read.
-        let _ = done.send(text::scan(&path));
+        let _ = done.send(text::scan(&path, 0));
         Ok(())
     })?;
     Ok(scan)

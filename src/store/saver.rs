@@ -169,7 +169,8 @@ impl Database {
                 break;
             }
         }
-        let (records, _) = text::read(path)?;
+        let shown = lock(&self.0.inner).shown();
+        let (records, _) = text::read(path, shown)?;
         let people = records.rows(Section::People).len();
         let (whole, showed) = {
             let seen = lock(&self.0.seen);
@@ -269,6 +270,11 @@ impl Inner {
 
     fn has_work(&mut self) -> bool {
         self.texted < self.version || self.replica.is_stale() || !self.journal.is_idle()
+    }
+
+    /// How many rows the ledger shows.
+    pub(in crate::store) fn shown(&self) -> usize {
+        SHOWN.map(|section| self.replica.state().count(section)).iter().sum()
     }
 
     /// What is not understood in an edited text: instead of what was known, or besides it.

@@ -12,6 +12,7 @@ use crate::store::disk::Print;
 use crate::store::files;
 use ring::digest;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -58,33 +59,53 @@ pub struct Scanned {
     pub kept: Vec<Kept>,
 }
 
-/// Looks through the text at `path`, however large it is.
-pub fn scan(path: &Path) -> Result<Scanned> {
+/// Looks through the text at `path`, however large it is, of a ledger that shows so many rows.
+pub fn scan(path: &Path, shown: usize) -> Result<Scanned> {
     let mut context = digest::Context::new(&digest::SHA256);
-    let (mut reader, mut people, mut kept) = (Reader::new(Origin::Own), 0, Vec::new());
-    let mut take = |item| match item {
+    let (mut people, mut kept) = (0, Vec::new());
+    let take = |item| match item {
         Item::Row(section, _) => people += usize::from(section == Section::People),
         Item::Kept(one) => kept.push(one),
     };
-    files::read_pieces(path, MAX_FILE, |piece| {
-        context.update(piece);
-        reader.feed(piece, &mut take);
-    })?;
-    reader.finish(true, &mut take);
+    pass(path, shown, |piece| context.update(piece), take)?;
     Ok(Scanned { hash: hash(context), people, kept })
 }
 
-/// Reads the text at `path`; equal rows once. Returns how many were there twice, too.
-pub fn read(path: &Path) -> Result<(Records, usize)> {
-    let (mut reader, mut records) = (Reader::new(Origin::Own), Records::default());
+/// Hands on what stands in a text. What its last line begins, and a line break does not end, is left out if rows of
+/// the ledger are missing: then the file was cut off there, and half a row would be somebody who does not exist.
+fn pass(
+    path: &Path,
+    shown: usize,
+    mut look: impl FnMut(&[u8]),
+    mut take: impl FnMut(Item),
+) -> Result<()> {
+    let (mut reader, rows) = (Reader::new(Origin::Own), Cell::new(0));
+    let mut take = |item| {
+        rows.set(rows.get() + usize::from(matches!(item, Item::Row(..))));
+        take(item);
+    };
+    files::read_pieces(path, MAX_FILE, |piece| {
+        look(piece);
+        reader.feed(piece, &mut take);
+    })?;
+    let is_whole = rows.get() >= shown;
+    if reader.finish(is_whole, &mut take) {
+        log::warn!("{}: it was cut off; the half row at its end is left out", path.display());
+    }
+    Ok(())
+}
+
+/// Reads the text at `path`, of a ledger that shows so many rows; equal rows once. Returns how many were there twice,
+/// too.
+pub fn read(path: &Path, shown: usize) -> Result<(Records, usize)> {
+    let mut records = Records::default();
     let (mut doubled, mut full) = (0, false);
-    let mut take = |item| match records.load(item) {
+    let take = |item| match records.load(item) {
         Loaded::Known => doubled += 1,
         Loaded::Full => full = true,
         Loaded::New => {}
     };
-    files::read_pieces(path, MAX_FILE, |piece| reader.feed(piece, &mut take))?;
-    reader.finish(true, &mut take);
+    pass(path, shown, |_| (), take)?;
     if full {
         return Err(Error::input(
             path.display().to_string(),

@@ -11,7 +11,7 @@ use reunite::base::clock::Deadline;
 use reunite::model::limits::{MAX_ROWS_PIECE, ROWS_PIECE, SLOWEST_COPY};
 use reunite::model::message::{Bind, Giving, Opening, Taking};
 use reunite::model::parcel::{View, pieces, unpack};
-use reunite::model::reconcile::Index;
+use reunite::model::reconcile::{Index, Renewal};
 use reunite::model::squeeze::unsqueeze;
 use reunite::net::copies::serve;
 use reunite::net::shelf::Shelf;
@@ -63,7 +63,9 @@ fn shelf(rows: usize) -> Arc<Shelf> {
     let network = Network::new("bench-transfer", 2);
     network.put(1, &people::file(rows));
     let one = Inside::open(&network, 1);
-    one.context.shelves.public(one.database())
+    let sealed = one.context.sealed.as_ref().expect("a sealed network");
+    let made = one.context.shelves.public(one.database(), &sealed.signer, &one.context.stop);
+    made.expect("made")
 }
 
 /// The bytes of all its rows, as they are sent.
@@ -83,12 +85,22 @@ fn give(
     thread::scope(|scope| {
         let taker = scope.spawn(move || {
             server.expect(Deadline::after(PATIENCE)).expect("the first message");
-            let offer =
-                match Giving::decode(&server.expect(Deadline::after(PATIENCE)).expect("sent")) {
-                    Ok(Giving::Offer(offer)) => offer,
+            let mut next = || server.expect(Deadline::after(PATIENCE)).expect("sent");
+            assert!(matches!(Giving::decode(&next()), Ok(Giving::Signed(_))));
+            let offer = match Giving::decode(&next()) {
+                Ok(Giving::Offer(offer)) => offer,
+                other => unreachable!("{other:?}"),
+            };
+            let mut renewal = Renewal::new(own, &offer);
+            if let Some(split) = renewal.split() {
+                server.send(&Taking::Split(split.clone()).encode()).expect("sent");
+                let parts = server.expect(Deadline::after(PATIENCE)).expect("sent");
+                match Giving::decode(&parts) {
+                    Ok(Giving::Parts(parts)) => renewal.compare(&parts).expect("right"),
                     other => unreachable!("{other:?}"),
-                };
-            for want in own.want(&offer) {
+                }
+            }
+            for want in renewal.want() {
                 server.send(&Taking::Want(want).encode()).expect("sent");
             }
             let (flow, mut rows) = (server.flow(SLOWEST_COPY), 0);
@@ -96,6 +108,7 @@ fn give(
                 let body = server.receive_of(&flow).expect("sent");
                 match Giving::decode(&body) {
                     Ok(Giving::Rows(squeezed)) => rows += take(&squeezed),
+                    Ok(Giving::Gone(_)) => {}
                     Ok(Giving::End) => break,
                     other => unreachable!("{other:?}"),
                 }
@@ -106,7 +119,7 @@ fn give(
         let hello = Opening::Bind(Bind::new([0; 16], [0; 32])).encode();
         client.send(&hello).expect("sent");
         let (time, ()) = timed(|| {
-            serve(&mut client, shelf).expect("taken");
+            serve(&mut client, shelf, &[0; 32]).expect("taken");
             client.expect(Deadline::after(PATIENCE)).expect("all came");
         });
         (time, taker.join().expect("no panic"))

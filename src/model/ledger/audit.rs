@@ -95,7 +95,7 @@ impl<P: Clone> Audit<P> {
     pub fn entry(&mut self, at: P, entry: &[u8]) -> Option<Wrong> {
         self.entries += 1;
         match Stored::read(entry) {
-            Ok(Stored::Block(block)) => self.block(at, block),
+            Ok(Stored::Block(block)) => self.block(at, *block),
             Ok(Stored::Proof(proof)) => self.proof(at, *proof),
             Ok(Stored::Birth(birth)) => self.birth(at, birth),
             Err(fault) => self.unread(at, entry, fault),

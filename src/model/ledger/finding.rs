@@ -4,7 +4,7 @@ use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::Received;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::names::LogName;
-use crate::model::ledger::operation::{About, Kind, Operation, Value, is_id};
+use crate::model::ledger::operation::{About, Field, Kind, Operation, Value, is_id};
 use crate::model::limits::MAX_TOUCHED;
 
 /// A kind of damage or tampering.
@@ -91,12 +91,12 @@ impl Touched {
 /// What an operation says of who or what its record is: a name, an Id. `None` if neither.
 fn label(operation: &Operation) -> Option<String> {
     let section = operation.about().section;
-    let named = |(field, value): (&u8, &Value)| {
+    let named = |(field, value): (Field, Value<'_>)| {
         let text = value.text().filter(|text| !text.is_empty())?;
-        let column = section.columns().get(usize::from(*field))?;
-        match is_id(section, *field) {
+        let column = section.columns().get(usize::from(field))?;
+        match is_id(section, field) {
             true => Some(format!("{column} {text}")),
-            false => (*field == 0).then(|| text.to_owned()),
+            false => (field == 0).then(|| text.to_owned()),
         }
     };
     let is_set = operation.kind() == Kind::Set;
