@@ -244,7 +244,9 @@ impl Reader {
                 return;
             }
             Some(Header::OtherOrder) => {
-                self.place = Place::Disordered(section);
+                if !text.contains('\n') {
+                    self.place = Place::Disordered(section);
+                }
                 return self.keep(line, "its columns are in an unknown order", found);
             }
             None => self.header_due = false,

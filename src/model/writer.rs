@@ -66,7 +66,11 @@ pub fn write_all(source: &impl Source, out: &mut (impl Write + ?Sized)) -> io::R
             begin(&mut out)?;
             write_row(row, &mut out)
         })?;
-        for (at, kept) in kept_in(source, Some(section)) {
+        // Those of several lines first: behind columns in an unknown order each line would stand alone.
+        let is_long = |(_, kept): &(usize, &Kept)| kept.bytes.contains(&b'\n');
+        let long = kept_in(source, Some(section)).filter(is_long);
+        let short = kept_in(source, Some(section)).filter(|one| !is_long(one));
+        for (at, kept) in long.chain(short) {
             write_kept(kept, at, &mut kept_at, &mut out)?;
         }
     }
@@ -198,6 +202,17 @@ mod tests {
     fn an_empty_database_is_a_title_and_a_header() {
         let text = written(&Snapshot::default());
         assert_eq!(text, b"People:\nName, Appearance, Last Seen, Status, Id\n\n");
+    }
+
+    #[test]
+    fn columns_in_an_unknown_order_break_no_lines_apart_that_are_kept_behind_them() {
+        for text in [
+            "Name, Status\nPeople:\n\"Name, Status\n\"",
+            "Id, Name\nPeople:\na, \"b\nc\", d, x, no Id\n",
+        ] {
+            let once = read(text.as_bytes());
+            assert_eq!(content(&read(&written(&once))), content(&once));
+        }
     }
 
     #[test]
