@@ -144,10 +144,10 @@ fn a_copy_whose_node_was_killed_goes_on_where_it_stopped_also_on_a_device_that_w
         network.put(1, &people(ROWS));
         let (one, mut reader) = (network.tier1(1), network.tier2(1));
         network.wait_written(1);
+        let before = bytes_written(&one);
         reader.type_lines(&["3"]);
         reader.wait_for("Asking node");
         // The node stops in the middle: its kernel goes on to hold the connection until it is killed.
-        let before = bytes_written(&one);
         until("it gives", || bytes_written(&one) > before + 1_000_000);
         one.pause();
         one.kill();
