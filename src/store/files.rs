@@ -17,6 +17,25 @@ use std::path::{Path, PathBuf};
 /// The file in a data folder that is locked by the node that runs on it, and holds its process id.
 pub const LOCK: &str = ".lock";
 
+/// Opens the lock of a folder, and makes it where it is missing. On a disk that became read-only what it holds can
+/// still be read and shown, and it is locked all the same.
+fn open_lock(path: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    how.write(true).create(true).truncate(false).mode(0o600);
+    match how.open(path) {
+        Err(cause) if cause.kind() == io::ErrorKind::ReadOnlyFilesystem => File::open(path),
+        done => done,
+    }
+}
+
+/// Writes which process this is, for `reunite wipe`, which must stop it before it destroys the folder. What stands
+/// there is written over first: on a full disk there is room for nothing else.
+fn note_process(mut lock: &File) -> io::Result<()> {
+    let line = format!("{}\n", std::process::id());
+    lock.write_all(line.as_bytes())?;
+    lock.set_len(line.len() as u64)
+}
+
 /// The folder of a node's data, locked against a second node as long as this value lives.
 #[derive(Debug)]
 pub struct DataFolder {
@@ -29,18 +48,12 @@ impl DataFolder {
     pub fn open(path: &Path) -> Result<Self> {
         let wrong = |cause| Error::device(format!("open data folder {}", path.display()), cause);
         make_folder(path)?;
-        let lock = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path.join(LOCK))
-            .map_err(wrong)?;
+        let lock = open_lock(&path.join(LOCK)).map_err(wrong)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
-                // For `reunite wipe`, which must stop this process before it destroys the folder.
-                lock.set_len(0).map_err(wrong)?;
-                (&lock).write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(wrong)?;
+                if let Err(cause) = note_process(&lock) {
+                    log::warn!("{}: {cause}", path.join(LOCK).display());
+                }
                 Ok(Self { path: path.to_owned(), _lock: lock })
             }
             Err(Errno::WOULDBLOCK) => Err(Error::input(
