@@ -155,6 +155,14 @@ tests() {
     TMPDIR=$work/tests cargo test --locked --no-fail-fast
 }
 
+# Every order in which the threads that wait for the ledger can meet.
+model_checker() {
+    local loom=(--locked --manifest-path tests/loom/Cargo.toml)
+    timeout 120 cargo fetch --quiet "${loom[@]}" >"$work/fetch" 2>&1 ||
+        skip "the model checker cannot be fetched from here"
+    RUSTFLAGS="--cfg loom" cargo test --release "${loom[@]}" --target-dir "$target/loom"
+}
+
 shell_scripts() {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed (apt install shellcheck)"
     shopt -s nullglob
@@ -320,6 +328,7 @@ step "shell scripts" shell_scripts
 step "lints" lints
 step "documentation" documentation
 step "tests" tests
+step "model checker" model_checker
 step "tour of every feature" tour
 step "the same, classic" tour_classic
 step "deployment, shown" deployment
