@@ -5,7 +5,7 @@
 //! `REUNITE_KILLS` says how many nodes are killed (10000 for a full run), `REUNITE_SEED` chooses the same moments
 //! again as far as a seed can.
 
-#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 

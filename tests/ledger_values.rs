@@ -3,7 +3,7 @@
 //!
 //! `REUNITE_WRITE_SEEDS=1 cargo test --test ledger_values -- --ignored` writes the fuzzer's seeds anew.
 
-#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 #[path = "support/ledger_checks.rs"]
 mod checks;
