@@ -1026,9 +1026,11 @@ fn pieces_of(blocks: &[Vec<u8>]) -> Meeting<'static> {
 fn a_peer_cannot_write_in_anothers_name_nor_change_a_block_nor_bring_an_author_nobody_knows() {
     let mut siege = siege_with_secrets("forger");
     siege.suffer("forger", Holds::Peer(2));
+    until("the true row is in the file", || {
+        siege.network.people(1).iter().any(|row| row.starts_with("True, "))
+    });
     let people = siege.network.people(1);
     assert_eq!(people.len(), 2, "{people:?}");
-    assert!(people.iter().any(|row| row.starts_with("True, ")), "{people:?}");
     siege.node().wait_for_any("New here: 1 change.");
     let answers = siege.node.as_mut().expect("runs").ask(&["15", "1"]);
     let told = answers.join("\n");
