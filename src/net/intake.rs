@@ -8,6 +8,7 @@ use crate::model::limits::{INTAKE_RUNS, LEDGER_GROUP, STORE_WAIT};
 use crate::net::context::Context;
 use crate::store::database::Ticket;
 use std::io;
+use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Blocks of one log, one behind the other.
@@ -43,11 +44,12 @@ impl<'a> Intake<'a> {
         Self { context, begun: None }
     }
 
-    /// Takes a run. Returns whether to go on: if not, `finish` says why.
-    pub fn take(&mut self, run: Run) -> Result<bool> {
+    /// Takes a run that came by `stream`. Returns whether to go on: if not, `finish` says why. Should a run not be
+    /// taken later, nothing more is read from there, so that the session does not wait for what comes next.
+    pub fn take(&mut self, run: Run, stream: &TcpStream) -> Result<bool> {
         let (runs, _) = match &mut self.begun {
             Some(begun) => begun,
-            none => none.insert(begin(self.context)?),
+            none => none.insert(begin(self.context, stream)?),
         };
         Ok(runs.send(run).is_ok())
     }
@@ -64,7 +66,9 @@ impl<'a> Intake<'a> {
     }
 }
 
-fn begin(context: &Context) -> Result<(SyncSender<Run>, Receiver<Outcome>)> {
+fn begin(context: &Context, stream: &TcpStream) -> Result<(SyncSender<Run>, Receiver<Outcome>)> {
+    let wrong = |cause| Error::device("take blocks", cause);
+    let stream = stream.try_clone().map_err(wrong)?;
     let (runs, given) = sync_channel::<Run>(INTAKE_RUNS);
     let (tell, outcome) = sync_channel(1);
     let (database, stop) = (context.database.clone(), context.stop.clone());
@@ -83,6 +87,11 @@ fn begin(context: &Context) -> Result<(SyncSender<Run>, Receiver<Outcome>)> {
             Ok(())
         });
         drop(given);
+        if done.is_err() {
+            if let Err(cause) = stream.shutdown(Shutdown::Read) {
+                log::debug!("the end of an intake: {cause}");
+            }
+        }
         // The session may have ended.
         let _ = tell.send(Outcome { taken, ticket, done });
         Ok(())

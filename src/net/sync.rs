@@ -311,7 +311,7 @@ impl<'a> Visit<'a> {
                 Meeting::Blocks(squeezed) => {
                     let run = self.run(&unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?)?;
                     came += run.blocks.len() as u64;
-                    if !intake.take(run)? {
+                    if !intake.take(run, self.channel.stream())? {
                         // What is wrong says the intake.
                         return Ok(Vec::new());
                     }
