@@ -112,12 +112,9 @@ fn a_database_whose_receiver_was_killed_goes_on_where_it_stopped() {
         let before = two.wait_for_any("DATABASE2.txt:");
         let before = before.split(' ').nth(1).and_then(|count| count.parse().ok());
         let before: usize = before.expect("a number");
-        one.wait_for("The database reached peer 2");
-        let counts = stored(&one.wait_for_log("peer 2: Stored"));
         assert!(before > 0, "nothing was kept of what came");
-        // Less, if another try was cut off in between; but nothing comes twice.
-        assert!(counts[0] <= ROWS - before, "{counts:?}, and {before} rows were there already");
-        assert_eq!(counts[1..], [0, 0]);
+        // Either side may call first. That nothing travels twice is counted in `transfers`.
+        one.wait_for("The database reached peer 2");
         until("all rows are there", || rows(&network, 2) == rows(&network, 1));
         return;
     }
