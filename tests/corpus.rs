@@ -8,14 +8,14 @@
 mod support;
 
 use reunite::model::reader::{Item, Kept};
-use reunite::model::records::{Records, contested, id_of};
+use reunite::model::records::{Records, id_of};
 use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::model::writer::{Snapshot, write_all, write_public};
 use reunite::shell::ledger_words;
 use reunite::store::peer_book::PeerBook;
 use reunite::store::token_file;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
 use support::{Network, ORGANISATIONS, contents, until};
@@ -160,6 +160,15 @@ fn words(text: &str) -> Vec<Vec<&str>> {
 }
 
 // --- the original's files ---
+
+/// The Ids that more than one of `people` has: persons with several versions.
+fn contested(people: &[Row]) -> HashSet<&str> {
+    let mut seen: HashMap<&str, bool> = HashMap::with_capacity(people.len());
+    for id in people.iter().filter_map(id_of) {
+        seen.entry(id).and_modify(|twice| *twice = true).or_insert(false);
+    }
+    seen.into_iter().filter_map(|(id, twice)| twice.then_some(id)).collect()
+}
 
 #[test]
 fn every_file_of_the_original_loads_with_no_row_lost_and_none_invented() {

@@ -1,6 +1,6 @@
 //! What tier 2 may see of a database, in the one order that all nodes give it: its bytes follow from the ledger alone.
 
-use crate::model::parcel::{View, travels};
+use crate::model::parcel::travels;
 use crate::model::public::public;
 use crate::model::row::Row;
 use crate::model::section::Section;
@@ -39,8 +39,8 @@ impl PublicView {
     ) -> Self {
         let mut people: Vec<_> = people.into_iter().map(|row| public(&row)).collect();
         let mut camps: Vec<_> = censuses.into_iter().filter_map(|row| census(&row)).collect();
-        people.retain(|row| travels(View::Public, Section::People, row.line()));
-        camps.retain(|row| travels(View::Public, Section::Camps, row.line()));
+        people.retain(|row| travels(Section::People, row.line()));
+        camps.retain(|row| travels(Section::Camps, row.line()));
         Self { people, camps }.ordered()
     }
 

@@ -370,13 +370,13 @@ mod tests {
     use super::*;
     use crate::model::codec::{Decoder, Encoder};
     use crate::model::limits::MAX_FRAME;
-    use crate::model::parcel::{View, pieces, unpack};
+    use crate::model::parcel::{pieces, unpack};
     use proptest::prelude::*;
 
     type Set = BTreeSet<String>;
 
     fn line(number: u32) -> String {
-        format!("Ana {number}, tall, 1/1/24, missing, 48291573662{number}")
+        format!("Ana {number}, tall, 1/1/24, missing in camp 4 {number}")
     }
 
     fn set(numbers: impl IntoIterator<Item = u32>) -> Set {
@@ -404,7 +404,7 @@ mod tests {
     fn lines_of(piece: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         let mut take = |_, row: crate::model::row::Row| lines.push(row.line().to_owned());
-        assert_eq!(unpack(piece, View::Full, &mut take).expect("rows").strange, 0);
+        assert_eq!(unpack(piece, &mut take).expect("rows").strange, 0);
         lines
     }
 

@@ -7,7 +7,6 @@ use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::writer::Snapshot;
 use indexmap::IndexSet;
-use std::collections::{HashMap, HashSet};
 
 /// What became of something that was found in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,15 +108,6 @@ pub fn id_of(row: &Row) -> Option<&str> {
     Some(last.trim_start()).filter(|id| PersonId::is_one(id))
 }
 
-/// The Ids that more than one of `people` has: persons with several versions.
-pub fn contested(people: &[Row]) -> HashSet<&str> {
-    let mut seen: HashMap<&str, bool> = HashMap::with_capacity(people.len());
-    for id in people.iter().filter_map(id_of) {
-        seen.entry(id).and_modify(|twice| *twice = true).or_insert(false);
-    }
-    seen.into_iter().filter_map(|(id, twice)| twice.then_some(id)).collect()
-}
-
 /// What is looked for: a part of any field, in any case.
 #[derive(Clone, Debug)]
 pub struct Part(String);
@@ -164,7 +154,6 @@ mod tests {
         assert_eq!(load(&missing), Loaded::Known);
         assert_eq!(load(&found), Loaded::New);
         assert_eq!(records.people(), [missing, found]);
-        assert_eq!(contested(&records.people()), HashSet::from(["7"]));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::model::limits::{
 use crate::model::message::{Fetching, Giving, Taking};
 use crate::model::noise::{Asked, Purpose};
 use crate::model::offer::Offer;
-use crate::model::parcel::{View, unpack};
+use crate::model::parcel::unpack;
 use crate::model::public_view::PublicView;
 use crate::model::reconcile::{Ceiling, Index, Renewal};
 use crate::model::row::Row;
@@ -318,8 +318,7 @@ fn receive(
                     Ok(()) => came.push((section, row)),
                     Err(error) => wrong = Some(error),
                 };
-                let found =
-                    unpack(&unsqueeze(&squeezed, MAX_ROWS_PIECE)?, View::Public, &mut keep)?;
+                let found = unpack(&unsqueeze(&squeezed, MAX_ROWS_PIECE)?, &mut keep)?;
                 if let Some(error) = wrong {
                     return Err(error);
                 }

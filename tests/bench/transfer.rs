@@ -10,7 +10,7 @@ use crate::table::{Line, Runs, timed};
 use reunite::base::clock::Deadline;
 use reunite::model::limits::{MAX_ROWS_PIECE, ROWS_PIECE, SLOWEST_COPY};
 use reunite::model::message::{Bind, Giving, Opening, Taking};
-use reunite::model::parcel::{View, pieces, unpack};
+use reunite::model::parcel::{pieces, unpack};
 use reunite::model::reconcile::{Index, Renewal};
 use reunite::model::squeeze::unsqueeze;
 use reunite::net::copies::serve;
@@ -129,7 +129,7 @@ fn give(
 /// What a node does with a piece before its database.
 fn unpacked(squeezed: &[u8]) -> usize {
     let (piece, mut rows) = (unsqueeze(squeezed, MAX_ROWS_PIECE).expect("ours"), Vec::new());
-    let found = unpack(&piece, View::Public, &mut |section, row| rows.push((section, row)));
+    let found = unpack(&piece, &mut |section, row| rows.push((section, row)));
     assert_eq!(found.expect("ours").strange, 0);
     rows.len()
 }

@@ -19,7 +19,7 @@ use reunite::model::limits::{
     BUFFER, HALF_KNOCK, HALF_KNOCKS, LOWEST_PORT, MAX_MESSAGES, MAX_ROW, MAX_TEXT, ORPHANS, SLICE,
     TEXT_CHUNK, TOKEN_DIGITS,
 };
-use reunite::model::parcel::{View, travels};
+use reunite::model::parcel::travels;
 use reunite::model::public_view::PublicView;
 use reunite::model::reader::{Item, Kept, Origin, Reader};
 use reunite::model::records::Records;
@@ -529,7 +529,7 @@ pub fn view_file(input: &[u8]) {
         assert!(bytes.ends_with(&section), "{}", text(&section));
     }
     // Whoever signed it: what other nodes would take of it is the same after being written and read.
-    let travels = |(section, row): &(Section, &Row)| travels(View::Public, *section, row.line());
+    let travels = |(section, row): &(Section, &Row)| travels(*section, row.line());
     let rows = found.view.rows().filter(travels).map(|(section, row)| (section, row.clone()));
     let view = PublicView::of(rows);
     let seal = match &found.sealed {

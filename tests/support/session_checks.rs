@@ -14,7 +14,7 @@ use reunite::model::limits::{
 };
 use reunite::model::meeting::{Meeting, unbundle};
 use reunite::model::message::{Fetching, Giving, Listening, Opened, Opening, Taking, Talking};
-use reunite::model::parcel::{View, pieces, unpack};
+use reunite::model::parcel::{pieces, unpack};
 use reunite::model::reconcile::{Giver, Index, Renewal};
 use reunite::model::row::Row;
 use reunite::model::section::Section;
@@ -136,23 +136,21 @@ pub fn rows(input: &[u8]) {
 
 /// What is taken out of a piece is canonical, and comes out the same when it is sent on.
 fn unpacked(piece: &[u8]) {
-    for view in [View::Full, View::Public] {
-        let mut taken: Vec<(Section, Row)> = Vec::new();
-        let whole = unpack(piece, view, &mut |section, row| taken.push((section, row)));
-        if let Ok(unpacked) = whole {
-            assert_eq!(unpacked.taken as usize, taken.len());
-            assert!(unpacked.bytes <= piece.len() as u64);
-        }
-        for (_, row) in &taken {
-            let fields: Vec<_> = fields::split(row.line()).collect();
-            assert_eq!(fields::join(&fields), row.line());
-        }
-        let lines = taken.iter().map(|(section, row)| (*section, row.line()));
-        let mut again = Vec::new();
-        for piece in pieces(lines, ROWS_PIECE) {
-            let strange = unpack(&piece, view, &mut |section, row| again.push((section, row)));
-            assert_eq!(strange.expect("our own").strange, 0);
-        }
-        assert_eq!(again, taken);
+    let mut taken: Vec<(Section, Row)> = Vec::new();
+    let whole = unpack(piece, &mut |section, row| taken.push((section, row)));
+    if let Ok(unpacked) = whole {
+        assert_eq!(unpacked.taken as usize, taken.len());
+        assert!(unpacked.bytes <= piece.len() as u64);
     }
+    for (_, row) in &taken {
+        let fields: Vec<_> = fields::split(row.line()).collect();
+        assert_eq!(fields::join(&fields), row.line());
+    }
+    let lines = taken.iter().map(|(section, row)| (*section, row.line()));
+    let mut again = Vec::new();
+    for piece in pieces(lines, ROWS_PIECE) {
+        let strange = unpack(&piece, &mut |section, row| again.push((section, row)));
+        assert_eq!(strange.expect("our own").strange, 0);
+    }
+    assert_eq!(again, taken);
 }

@@ -1,12 +1,9 @@
 //! Proof that an author signed two blocks with one sequence. Anybody can check it who has the author's key.
 
 use crate::model::codec::Decoder;
-use crate::model::ledger::block::{SIGNED_BYTES, SignedHeader};
+use crate::model::ledger::block::SignedHeader;
 use crate::model::ledger::fault::Fault;
 use crate::model::ledger::names::LogName;
-
-/// Bytes of a proof.
-pub const PROOF_BYTES: usize = 2 * SIGNED_BYTES;
 
 /// Two signed headers that cannot both stand in one log. Both signatures were checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
