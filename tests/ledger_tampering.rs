@@ -21,7 +21,7 @@ use reunite::model::ledger::names::{LogName, Namer};
 use reunite::model::ledger::operation::Operation;
 use reunite::model::ledger::pen::Pen;
 use reunite::model::ledger::state::State;
-use reunite::model::limits::{MAX_ENTRIES, MAX_LOG_LENGTH};
+use reunite::model::limits::{MAX_AUTHOR_LOGS, MAX_ENTRIES, MAX_LOG_LENGTH, MAX_LOWER_PROOFS};
 use reunite::model::row::Row;
 use reunite::model::section::Section;
 
@@ -170,14 +170,11 @@ fn a_block_with_closed_values_verifies_and_says_nothing_of_them() {
         state.apply(block).expect("room");
     }
     assert!(state.rows(Section::People).iter().all(|row| row.line() == ", tall, , missing,"));
-    // The open copy opens them, unless they were erased here.
+    // The open copy opens them.
     let about = person("Ana 0").about();
     let held = |state: &State| state.view(about).expect("there").row().field(0).into_owned();
     state.apply(&blocks[0]).expect("room");
     assert_eq!(held(&state), "Ana 0");
-    state.erase(&person("Ana 0").id());
-    state.apply(&blocks[0]).expect("room");
-    assert_eq!(held(&state), "");
     assert_eq!(state.history(about)[0].notes.len(), 1);
 }
 
@@ -270,6 +267,74 @@ fn after_a_fork_nothing_of_its_author_counts_until_others_have_looked_into_it() 
     assert!(!chains.counts(left[2].header()), "neither branch counts by itself");
     let all = [left, vec![later, release]].concat();
     assert_eq!(rows(&chains, &all), ["Ana 0", "Bo 0", "Ana 1", "Bo 1", "later", "right 0"]);
+}
+
+/// A proof that the author of `byte` forked this log at its first block, with this lower Lamport number.
+fn made_up(byte: u8, log: u64, lamport: u64) -> ForkProof {
+    let header = |wall| {
+        let mut pen = Pen::begin(&identity(byte), log.into());
+        let entry = Entry::Checkpoint(Heads::default());
+        pen.sign(vec![entry], lamport, wall).expect("room").signed().clone()
+    };
+    ForkProof::new(header(1), header(2)).expect("a fork")
+}
+
+#[test]
+fn an_author_who_makes_up_forks_for_ever_is_not_listened_to_for_ever() {
+    let mut known = chains(&log(&mut pen(2), 2));
+    for log in 0..2 * MAX_AUTHOR_LOGS as u64 {
+        known.convict(made_up(1, log, 5));
+    }
+    assert_eq!(known.forks().count(), MAX_AUTHOR_LOGS);
+    assert!(known.convict(made_up(3, 7, u64::MAX)), "others are");
+    let taken = (0..200).filter(|n| known.convict(made_up(3, 7, 1_000_000 - n)));
+    assert_eq!(taken.count(), usize::from(MAX_LOWER_PROOFS));
+}
+
+#[test]
+fn the_state_is_built_anew_only_for_what_changes_it() {
+    let (left, right) = forked();
+    let mut chains = chains(&left);
+    chains.convict(made_up(9, 7, 1));
+    assert_eq!(chains.turns(), 0, "nothing of that author is here");
+    let proof = proof(&left, &right);
+    chains.convict(proof.clone());
+    assert_eq!(chains.turns(), 1);
+    let release = || vec![Entry::Release { name: proof.name(), sequence: proof.sequence() }];
+    let (mut own, mut other) = (Pen::begin(&identity(1), 100.into()), pen(2));
+    let say = |chains: &mut Chains, pen: &mut Pen| {
+        chains.extend(&pen.sign(release(), 50, 0).expect("room")).expect("right");
+        chains.turns()
+    };
+    assert_eq!(say(&mut chains, &mut own), 1, "its own word is none");
+    assert_eq!(say(&mut chains, &mut other), 2);
+    assert_eq!(say(&mut chains, &mut other), 2, "it said so already");
+    assert_eq!(say(&mut chains, &mut pen(3)), 2, "somebody had said so already");
+    // Who said so forked, too: only the word of the third is left.
+    chains.convict(made_up(2, 77, 1));
+    assert_eq!(chains.turns(), 3);
+    assert!(chains.is_released(&proof));
+}
+
+#[test]
+fn nobody_witnesses_for_ever_what_others_witnessed() {
+    let mut chains = chains(&log(&mut pen(1), 2));
+    let key = |byte| identity(byte).public().identity;
+    for (byte, said) in [(2, true), (3, true), (2, false), (3, false)] {
+        let entry = chains.checkpoint(&key(byte), &chains_said(&chains, byte));
+        assert_eq!(entry.is_some(), said, "node {byte}");
+        let mut pen = Pen::begin(&identity(byte), u64::from(byte).into());
+        if let Some(entry) = entry {
+            chains.extend(&pen.sign(vec![entry], 9, 0).expect("room")).expect("right");
+        }
+    }
+}
+
+/// What a node has said that it saw: all but its own, once it has said anything.
+fn chains_said(chains: &Chains, byte: u8) -> Heads {
+    let own = identity(byte).public().identity;
+    let said = chains.heads().iter().any(|head| head.name.author == own);
+    chains.heads().iter().filter(|head| said && head.name.author != own).collect()
 }
 
 #[test]

@@ -397,6 +397,21 @@ pub const MAX_OWN_LOGS: usize = 200;
 /// Own logs below which a node begins another one rather than go on in the last as long as not every peer has said
 /// that it ends where it does here: a week of starts. Each costs a head in every meeting, for ever.
 pub const MAX_SURE_LOGS: usize = 8;
+/// Most logs of one author: many more than an honest one ever begins.
+pub const MAX_AUTHOR_LOGS: usize = 256;
+/// What the whole ledger may weigh, about bytes of memory and disk: a million records, each changed once, or three
+/// million that never were.
+pub const MAX_LEDGER_WEIGHT: u64 = 1024 * 1024 * 1024;
+/// What one author may have written of it: a whole database that it took up, and a life of changes.
+pub const MAX_AUTHOR_WEIGHT: u64 = MAX_LEDGER_WEIGHT / 4 * 3;
+/// What a node may write beyond that when others have filled it.
+pub const OWN_RESERVE: u64 = 64 * 1024 * 1024;
+/// Most words that one author may give for others who forked.
+pub const MAX_RELEASES: usize = 1024;
+/// How often a lower proof of one fork is taken: an honest one is proved once or twice.
+pub const MAX_LOWER_PROOFS: u8 = 8;
+/// Most operations on a record of which it is told whether there are several versions, when blocks come.
+pub const MAX_WATCHED: usize = 64;
 /// Most blocks of one log: at one a second for years.
 pub const MAX_LOG_LENGTH: u32 = 100_000_000;
 /// Most forks that are looked for in one meeting.

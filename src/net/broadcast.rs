@@ -37,9 +37,9 @@ const GOSSIP_TO: usize = 3;
 const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
 /// A sealed node meets a random peer after this long, give or take half, whatever has happened.
 const MEET: Duration = Duration::from_secs(180);
-/// After a start, everybody gets the database after this long, give or take half: what was owed before, or
-/// edited while the node was down.
-const AFTER_START: Duration = Duration::from_secs(10);
+/// After a start, everybody is met after this long, give or take half: what was owed before, or edited while the
+/// node was down, and what this node missed.
+const AFTER_START: Duration = Duration::from_secs(2);
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 

@@ -83,7 +83,7 @@ impl Input {
                     Pressed::Enter => {
                         self.ahead = pressed;
                         self.draw(prompt, &editor);
-                        return Ok(editor.into_line().trim().to_owned());
+                        return whole(editor.into_line().as_bytes());
                     }
                     Pressed::EndOfInput if editor.is_empty() => return Err(Gone::Ended),
                     Pressed::EndOfInput => editor.press(Key::Delete),

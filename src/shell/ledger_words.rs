@@ -40,6 +40,11 @@ pub fn conflicts(count: usize) -> String {
     }
 }
 
+/// An answer that is none of the versions.
+pub fn no_such_version(most: usize) -> String {
+    format!("There are {most} versions. Type a number from 1 to {most}, or = and what is right.")
+}
+
 /// How many versions of a field there are.
 pub fn versions(field: &str, count: usize) -> String {
     format!("{field} has {count} versions:")

@@ -48,18 +48,24 @@ impl Desk<'_> {
             self.screen.say(format!("{:>3} {value}  ({by})", at + 1));
         }
         let most = versions.len();
-        let answer = self
-            .input
-            .line(&format!("{name} (1-{most}, or what is right; Enter: leave them all): "))?;
-        if answer.is_empty() {
-            return Ok(None);
+        let question = format!("{name} (1-{most}; = and what is right; Enter: leave them all): ");
+        loop {
+            let answer = self.input.line(&question)?;
+            if answer.is_empty() {
+                return Ok(None);
+            }
+            if let Some(right) = answer.strip_prefix('=') {
+                // As a row gives it back.
+                let row = Row::new(&[right.trim()]);
+                return Ok(row.fields().next().map(|value| value.into_owned()));
+            }
+            let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+            match number.and_then(|at| versions.get(at)) {
+                Some(version) => return Ok(version.value.clone()),
+                // A slip of the finger must not become the truth.
+                None => self.screen.say(ledger_words::no_such_version(most)),
+            }
         }
-        let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-        Ok(match number.and_then(|at| versions.get(at)) {
-            Some(version) => version.value.clone(),
-            // As a row gives it back.
-            None => Row::new(&[answer]).fields().next().map(|value| value.into_owned()),
-        })
     }
 
     /// Menu 13: what happened to a record.

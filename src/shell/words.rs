@@ -102,6 +102,13 @@ pub fn loaded(file: &str, loaded: &Loaded) -> String {
     if loaded.taken_up > 0 {
         text.push_str(&format!(" Taken up from the file: {}.", changes(loaded.taken_up)));
     }
+    if loaded.lost {
+        text.push_str(LEDGER_LOST);
+    }
+    if loaded.stale > 0 {
+        text.push('\n');
+        text.push_str(&stale_rows(loaded.stale));
+    }
     if loaded.contested > 0 {
         text.push_str(&format!(
             "\nOf {} there are several versions; 12 settles them.",
@@ -128,6 +135,19 @@ pub fn loaded(file: &str, loaded: &Loaded) -> String {
         text.push_str(&more_kept(kept.len() - 10));
     }
     text
+}
+
+/// The ledger lacks what its text says.
+const LEDGER_LOST: &str = "\nWARNING: the ledger was missing, or had lost its end. What the file says was taken up again.\n  -> \
+                           What else was lost comes from peers. If it comes again, the card is failing: change it.";
+
+/// That rows of an edited text were not taken up.
+pub fn stale_rows(count: usize) -> String {
+    let rows = if count == 1 { "1 row says".into() } else { format!("{count} rows say") };
+    format!(
+        "{rows} only what was known before, as an old copy of the file does, and was not taken up.\n  -> To go back to \
+         something, use 4."
+    )
 }
 
 /// What was found of the ledger, if it is worth a word.

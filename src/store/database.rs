@@ -84,6 +84,8 @@ pub struct Merged {
     pub new: usize,
     /// Rows that were here already, or that somebody replaced.
     pub known: usize,
+    /// Rows of a text that somebody edited that say only what was before.
+    pub stale: usize,
     /// Rows that cannot be taken.
     pub strange: usize,
     /// Rows for which there was no room.
@@ -97,6 +99,7 @@ impl Merged {
     pub fn add(&mut self, other: Self) {
         self.new += other.new;
         self.known += other.known;
+        self.stale += other.stale;
         self.strange += other.strange;
         self.full += other.full;
         self.contested += other.contested;
@@ -373,7 +376,13 @@ impl Inner {
         done
     }
 
+    /// Takes blocks of a peer. If there is no room for them, none is taken, and none will be asked for.
     pub fn take(&mut self, run: Vec<Received>) -> std::result::Result<Taken, Refused> {
+        if let Some(fault) = self.replica.too_much(&run) {
+            log::warn!("{fault}");
+            let full = run.iter().map(|block| block.entries().len()).sum();
+            return Ok(Taken { full, ..Taken::default() });
+        }
         let (new, taken) = self.replica.take(run, Rigour::Last)?;
         self.append_blocks(&new);
         Ok(taken)

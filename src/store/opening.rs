@@ -13,7 +13,7 @@ use crate::model::identity::Identity;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::Fault;
 use crate::model::ledger::heads::Heads;
-use crate::model::ledger::import::{self, Replacements};
+use crate::model::ledger::import::{self, HandEdits, Replacements};
 use crate::model::ledger::names::Namer;
 use crate::model::ledger::operation::About;
 use crate::model::ledger::replica::Replica;
@@ -63,6 +63,10 @@ pub struct Loaded {
     pub made: bool,
     /// Rows of the text that were taken up.
     pub taken_up: usize,
+    /// Rows of the text that say only what was before.
+    pub stale: usize,
+    /// Whether they stood in the ledger that the text was written from, and do not any more.
+    pub lost: bool,
     /// Records of which there are several versions.
     pub contested: usize,
     /// What was found of the ledger's file.
@@ -104,14 +108,18 @@ impl Database {
             scanned = text::scan(path, shown)?;
         }
         inner.kept.clone_from(&scanned.kept);
-        if !is_as_written || loaded.put_aside.is_some() {
+        // A text as it was written says nothing new, if the ledger is there that it was written from. If that is gone,
+        // or cut off, the text may be all that is left.
+        if !is_as_written || !is_current || loaded.put_aside.is_some() {
             let (records, doubled) = text::read(path, shown)?;
             loaded.doubled = doubled;
             let taken = match is_current {
                 true => inner.take_edits(&records, &HashSet::new()),
                 false => inner.import(&records),
             };
-            loaded.taken_up = taken?.new;
+            let taken = taken?;
+            (loaded.taken_up, loaded.stale) = (taken.new, taken.stale);
+            loaded.lost = is_as_written && base.is_some() && loaded.taken_up > 0;
         }
         for rows in found.versions.chunks(MERGE_BATCH) {
             inner.merge(rows, &mut Vec::new())?;
@@ -248,9 +256,10 @@ impl Inner {
         let meant = |(section, row): &(Section, Row)| import::meant(state, namer, *section, row);
         let (late, rows): (Vec<_>, Vec<_>) =
             all_rows(records).into_iter().partition(|row| changed.contains(&meant(row)));
-        let (operations, strange) = import::hand_edits(state, namer, &rows, &mut rand::rng());
-        let mut merged =
-            Merged { new: operations.len(), strange: strange.len(), ..Merged::default() };
+        let HandEdits { operations, strange, stale } =
+            import::hand_edits(state, namer, &rows, &mut rand::rng());
+        let (new, count) = (operations.len(), strange.len());
+        let mut merged = Merged { new, strange: count, stale, ..Merged::default() };
         self.keep(&strange);
         self.sign(operations.into_iter().map(Entry::Change).collect())?;
         merged.add(self.merge(&late, &mut Vec::new())?);

@@ -1,7 +1,6 @@
 //! Values of operations in memory: packed one behind the other, a million of them without a million allocations.
 
 use crate::model::limits::{MAX_VALUES_BYTES, VALUES_PIECE};
-use zeroize::Zeroize;
 
 /// The length of a closed value.
 const CLOSED: u16 = u16::MAX;
@@ -60,17 +59,6 @@ impl Arena {
         })
     }
 
-    /// Closes the first `count` values stored there: they are overwritten.
-    pub fn close(&mut self, at: u32, count: usize) {
-        let size: usize = self.values(at, count).map(|value| 2 + value.map_or(0, str::len)).sum();
-        let (piece, offset) = place(at);
-        let bytes =
-            self.pieces.get_mut(piece).and_then(|piece| piece.get_mut(offset..offset + size));
-        let bytes = bytes.unwrap_or_default();
-        bytes.zeroize();
-        bytes.chunks_exact_mut(2).take(count).for_each(|length| length.fill(u8::MAX));
-    }
-
     fn rest(&self, at: u32) -> &[u8] {
         let (piece, offset) = place(at);
         self.pieces.get(piece).and_then(|piece| piece.get(offset..)).unwrap_or_default()
@@ -99,10 +87,6 @@ mod tests {
             let values: Vec<_> = arena.values(*at, 4).collect();
             assert_eq!(values, [Some(long.as_str()), None, Some(""), Some(n.to_string().as_str())]);
         }
-        arena.close(places[1], 4);
-        assert_eq!(arena.values(places[1], 4).collect::<Vec<_>>(), [None; 4]);
-        assert!(!arena.rest(places[1])[..60_000].contains(&b'x'));
-        assert_eq!(arena.values(places[2], 4).flatten().count(), 3);
         assert!(arena.store([Some("x".repeat(70_000).as_str())].into_iter()).is_none());
     }
 }

@@ -191,6 +191,11 @@ impl Received {
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
+
+    /// All its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// The root over these entries.

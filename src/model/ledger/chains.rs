@@ -1,8 +1,9 @@
 //! The logs of all authors: what may be put behind which block, who forked, and who saw what of whom.
 //!
 //! Of a run of blocks one signature is checked, the last: each block holds the hash of the one before, signature
-//! included. A fork takes no data away: what its author wrote before it still counts, and what anybody else took
-//! over. Everything after it waits until people have looked into it.
+//! included. A fork takes no data away: all blocks are kept. What its author wrote before it still counts, by the
+//! author's own Lamport numbers, and what anybody else took over; who has its key can so make all of it wait, until
+//! people have looked into it.
 
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::{Header, Received, SignedHeader, Verified};
@@ -11,8 +12,12 @@ use crate::model::ledger::fault::{Fault, Wrong};
 use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::{Head, Heads};
 use crate::model::ledger::names::{BlockHash, LogId, LogName};
-use crate::model::limits::{MAX_EXPECTED, MAX_LOGS};
+use crate::model::ledger::room::{self, Room};
+use crate::model::limits::{
+    MAX_AUTHOR_LOGS, MAX_EXPECTED, MAX_LOGS, MAX_LOWER_PROOFS, MAX_RELEASES,
+};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// How many signatures of a run are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,8 @@ impl Contradiction {
 struct Log {
     hashes: Vec<BlockHash>,
     lamport: u64,
+    /// Up to the last block with more in it than what its author saw of others.
+    told: u32,
 }
 
 impl Log {
@@ -75,8 +82,14 @@ impl Log {
 pub struct Chains {
     logs: BTreeMap<LogName, Log>,
     forks: BTreeMap<LogName, ForkProof>,
-    /// Who released which fork.
-    releases: BTreeSet<(LogName, u32, LogName)>,
+    /// How often a lower proof of a fork came.
+    lowered: BTreeMap<LogName, u8>,
+    /// Who released which fork, and how often each did so.
+    releases: BTreeMap<(LogName, u32), BTreeSet<[u8; 32]>>,
+    released: BTreeMap<[u8; 32], usize>,
+    room: Room,
+    /// How often it changed which blocks count.
+    turns: u64,
     /// What peers saw of blocks that have not come yet: of each log and witness the furthest.
     expected: BTreeMap<(LogName, LogName), (u32, BlockHash)>,
     contradictions: BTreeSet<Contradiction>,
@@ -143,13 +156,18 @@ impl Chains {
         }
         log.hashes.push(block.signed().hash());
         log.lamport = header.lamport;
+        if block.entries().iter().any(|entry| !matches!(entry, Entry::Checkpoint(_))) {
+            log.told = log.length();
+        }
+        let weight = room::weight(block.bytes().len(), block.entries());
+        self.room.take(&header.name, weight, header.sequence == 0);
         for entry in block.entries() {
             match entry {
                 Entry::Checkpoint(heads) => {
                     heads.iter().for_each(|seen| self.heed(seen, header.name))
                 }
                 Entry::Release { name, sequence } => {
-                    self.releases.insert((*name, *sequence, header.name));
+                    self.release((*name, *sequence), *header.name.author.as_bytes());
                 }
                 Entry::Change(_) | Entry::Resume(_) => {}
             }
@@ -215,25 +233,93 @@ impl Chains {
     /// What this node can witness of the others' logs that it has not said before; `None` if nothing is new.
     pub fn checkpoint(&self, own: &IdentityKey, said: &Heads) -> Option<Entry> {
         let heads = self.heads();
+        // Not of what others saw alone: else all would witness each other's witness for ever.
+        let told = |name: &LogName| self.logs.get(name).map_or(0, |log| log.told);
         let new = heads.iter().filter(|head| {
-            head.name.author != *own && said.head(&head.name).as_ref() != Some(head)
+            let before = said.head(&head.name).map_or(0, |said| said.length);
+            head.name.author != *own && told(&head.name) > before
         });
         let new: Heads = new.collect();
         (!new.is_empty()).then_some(Entry::Checkpoint(new))
     }
 
-    /// Takes a proof of a fork. Returns whether it changes what counts: then the state is to be built anew from
-    /// the blocks that count.
+    /// Takes a proof of a fork. Returns whether it says something new. An author who makes up more forks than it may
+    /// have logs, or ever lower ones of one log, is not listened to any more: it is convicted all the same.
     pub fn convict(&mut self, proof: ForkProof) -> bool {
         let rank = |proof: &ForkProof| (proof.sequence(), proof.lamport(), proof.bytes());
         let name = proof.name();
-        match self.forks.get(&name) {
-            Some(known) if rank(known) <= rank(&proof) => false,
-            _ => {
-                self.forks.insert(name, proof);
-                true
+        match self.forks.get(&name).map(rank) {
+            Some(known) if known <= rank(&proof) => return false,
+            Some(_) => {
+                let lowered = self.lowered.entry(name).or_default();
+                if *lowered >= MAX_LOWER_PROOFS {
+                    return false;
+                }
+                *lowered += 1;
+            }
+            None => {
+                let of_author = self.forks_of(&name.author).count();
+                if of_author >= MAX_AUTHOR_LOGS || self.forks.len() >= MAX_LOGS {
+                    return false;
+                }
             }
         }
+        self.turns += u64::from(self.reaches(&proof) || self.releases_by(&name.author));
+        self.forks.insert(name, proof);
+        true
+    }
+
+    /// Whether a block is here that a proof may keep from counting.
+    fn reaches(&self, proof: &ForkProof) -> bool {
+        let logs = self.logs.range(all_of(&proof.name().author));
+        logs.into_iter().any(|(name, log)| match *name == proof.name() {
+            true => log.length() > proof.sequence(),
+            false => log.lamport >= proof.lamport(),
+        })
+    }
+
+    /// Whether somebody may go on because this author says so: whose word does not count when it forked.
+    fn releases_by(&self, author: &IdentityKey) -> bool {
+        self.released.contains_key(author.as_bytes())
+    }
+
+    /// Notes that an author says that people have looked into a fork.
+    fn release(&mut self, which: (LogName, u32), by: [u8; 32]) {
+        let said = self.released.entry(by).or_default();
+        if *said >= MAX_RELEASES || !self.releases.entry(which).or_default().insert(by) {
+            return;
+        }
+        *said += 1;
+        let fork = self.forks.get(&which.0).filter(|fork| fork.sequence() == which.1);
+        let others = self.releases.get(&which).map_or(0, BTreeSet::len);
+        // One word is enough; further ones change nothing, unless those before did not count.
+        let is_first = others == 1 || fork.is_some_and(|fork| !self.is_released_without(fork, &by));
+        self.turns += u64::from(is_first && fork.is_some_and(|fork| self.is_released(fork)));
+    }
+
+    /// How often it changed which blocks count: then the state is to be built anew from those that do.
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// How much room the logs take.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Whether blocks of a log may come from a peer.
+    pub fn takes(&self, name: &LogName) -> bool {
+        (self.logs.contains_key(name) || self.room.has_log(name)) && self.room.has(name, 1)
+    }
+
+    /// That there is no room for blocks that a peer gives, if so.
+    pub fn too_much(&self, run: &[Received]) -> Option<Fault> {
+        let name = run.first()?.signed().header().name;
+        let weigh = |block: &Received| room::weight(block.bytes().len(), block.entries());
+        let weight = run.iter().map(weigh).sum();
+        let is_begun = self.logs.contains_key(&name);
+        let fits = (is_begun || self.room.has_log(&name)) && self.room.has(&name, weight);
+        if fits { None } else { room::full(run) }
     }
 
     /// The proofs of all forks, to be shown and passed on.
@@ -248,9 +334,17 @@ impl Chains {
 
     /// Whether people have looked into this fork: another author says so, who never forked.
     pub fn is_released(&self, fork: &ForkProof) -> bool {
+        self.is_released_without(fork, &[0; 32])
+    }
+
+    /// The same if this author had said nothing.
+    fn is_released_without(&self, fork: &ForkProof, author: &[u8; 32]) -> bool {
         let (name, sequence) = (fork.name(), fork.sequence());
-        let mut all = self.releases.iter().filter(|one| (one.0, one.1) == (name, sequence));
-        all.any(|(_, _, by)| by.author != name.author && self.forks_of(&by.author).next().is_none())
+        let all = self.releases.get(&(name, sequence));
+        all.into_iter().flatten().filter(|by| *by != author).any(|by| {
+            let by = IdentityKey::from(*by);
+            by != name.author && self.forks_of(&by).next().is_none()
+        })
     }
 
     /// Whether a block may be applied. What does not count is kept all the same, and passed on.
@@ -277,8 +371,7 @@ impl Chains {
     }
 
     fn forks_of(&self, author: &IdentityKey) -> impl Iterator<Item = &ForkProof> {
-        let name = |log: u64| LogName { author: *author, log: LogId::from(log) };
-        self.forks.range(name(0)..=name(u64::MAX)).map(|(_, fork)| fork)
+        self.forks.range(all_of(author)).map(|(_, fork)| fork)
     }
 
     /// A peer saw this head. If the block is not here yet, it is compared when it comes.
@@ -334,6 +427,12 @@ fn out_of_place(
     }
     let continues = header.sequence == sequence && before == Some(header.before);
     (!continues || header.lamport < lamport).then_some(Wrong::Chain)
+}
+
+/// The names of all logs that an author can have.
+fn all_of(author: &IdentityKey) -> RangeInclusive<LogName> {
+    let name = |log: u64| LogName { author: *author, log: LogId::from(log) };
+    name(0)..=name(u64::MAX)
 }
 
 fn lowest() -> LogName {

@@ -32,7 +32,7 @@ pub struct Change {
     pub operation: OpId,
     /// What it did.
     pub kind: Kind,
-    /// The values that it wrote, or the reason that it gave; `None` for one that was withheld or erased.
+    /// The values that it wrote, or the reason that it gave; `None` for one that was withheld.
     pub values: Vec<(Field, Option<String>)>,
     /// What the person saw; some of it may not have come yet.
     pub over: Vec<OpId>,

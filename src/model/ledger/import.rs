@@ -107,15 +107,26 @@ impl Replaced {
     }
 }
 
+/// What somebody changed in a file by hand.
+#[derive(Debug, Default)]
+pub struct HandEdits {
+    /// The changes.
+    pub operations: Vec<Operation>,
+    /// Rows that cannot be operations, as they are.
+    pub strange: Vec<(Section, Row)>,
+    /// Rows that say only what was said of their record before: a stale copy says the same, and undoes nothing.
+    pub stale: usize,
+}
+
 /// What somebody changed in the file by hand. `base` is the state that the file showed. A changed row with an Id is
 /// an edit over what was shown, an unknown row is new, and a missing one means nothing: a file that was cut off
-/// deletes nobody. Rows that cannot be operations are returned as they are.
+/// deletes nobody.
 pub fn hand_edits(
     base: &State,
     namer: &Namer,
     rows: &[(Section, Row)],
     rng: &mut impl CryptoRng,
-) -> (Vec<Operation>, Vec<(Section, Row)>) {
+) -> HandEdits {
     let (mut changed, mut intact) = (Vec::new(), HashSet::new());
     for (section, row) in rows.iter().filter(|(section, _)| *section != Section::Replaced) {
         let about = about(namer, *section, row);
@@ -126,7 +137,7 @@ pub fn hand_edits(
             _ => changed.push((*section, row)),
         }
     }
-    let (mut operations, mut strange, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut edits, mut seen) = (HandEdits::default(), BTreeSet::new());
     let shown = if changed.is_empty() { Shown::default() } else { Shown::new(base) };
     for (section, row) in changed {
         if shown.lines.contains(&key(section, row.line())) {
@@ -139,15 +150,31 @@ pub fn hand_edits(
         // Beside its intact row, another row of the same person is another version and no edit.
         let view = base.view(meant).filter(|_| !intact.contains(&meant));
         let made = match view {
-            Some(view) => change(&view, row, rng),
+            Some(view) => by_hand(base, &view, row, rng),
             None => import(base, namer, section, row).map(|made| made.into_iter().collect()),
         };
         match made {
-            Ok(made) => operations.extend(made.into_iter().filter(|one| seen.insert(one.id()))),
-            Err(_) => strange.push((section, row.clone())),
+            Ok(made) if made.is_empty() => edits.stale += 1,
+            Ok(made) => {
+                edits.operations.extend(made.into_iter().filter(|one| seen.insert(one.id())));
+            }
+            Err(_) => edits.strange.push((section, row.clone())),
         }
     }
-    (operations, strange)
+    edits
+}
+
+/// What a row says that was never said of its record before. Who saved an old copy of the file did not mean to undo
+/// what others wrote since, and a row that was retracted does not come back by it.
+fn by_hand(
+    base: &State,
+    view: &View,
+    row: &Row,
+    rng: &mut impl CryptoRng,
+) -> Result<Vec<Operation>> {
+    let mut values = view.changes(row);
+    values.retain(|field, value| !base.ever_held(view.about(), *field, value));
+    if values.is_empty() { Ok(Vec::new()) } else { view.edit(values, rng) }
 }
 
 /// What the rows of a state say, as hashes.
@@ -278,10 +305,10 @@ mod tests {
         /// Takes up a text that somebody edited. Returns how many operations that made.
         fn edited(&mut self, rows: &[Row]) -> usize {
             let rows: Vec<_> = rows.iter().map(|row| (Section::People, row.clone())).collect();
-            let (made, strange) = hand_edits(&self.state, &self.namer, &rows, &mut self.rng);
-            assert!(strange.is_empty());
-            let count = made.len();
-            self.write(made);
+            let edits = hand_edits(&self.state, &self.namer, &rows, &mut self.rng);
+            assert!(edits.strange.is_empty());
+            let count = edits.operations.len();
+            self.write(edits.operations);
             count
         }
 

@@ -81,6 +81,12 @@ impl State {
         self.changed(View::is_hidden)
     }
 
+    /// Whether more than so many operations are on this record.
+    pub fn has_more(&self, about: About, most: usize) -> bool {
+        let last = tag(about.section).and_then(|tag| self.records.get(&(tag, about.record)));
+        last.is_some_and(|last| self.chain(*last).nth(most).is_some())
+    }
+
     /// Whether some field of this record has several values.
     pub fn is_contested(&self, about: About) -> bool {
         let last = tag(about.section).and_then(|tag| self.records.get(&(tag, about.record)));

@@ -31,6 +31,7 @@ pub mod operation;
 pub mod packed;
 pub mod pen;
 pub mod replica;
+pub mod room;
 pub mod state;
 pub mod stored;
 pub mod view;

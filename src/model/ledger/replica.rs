@@ -10,16 +10,20 @@ use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Chains, Refused, Rigour};
 use crate::model::ledger::entry::Entry;
+use crate::model::ledger::fault::Fault;
 use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::{Head, Heads, Range};
 use crate::model::ledger::merkle::sha256;
-use crate::model::ledger::names::{LogId, Namer};
-use crate::model::ledger::operation::Operation;
+use crate::model::ledger::names::{LogId, LogName, Namer};
+use crate::model::ledger::operation::{About, Operation};
 use crate::model::ledger::pen::Pen;
+use crate::model::ledger::room;
 use crate::model::ledger::state::{Applied, State};
-use crate::model::limits::{MAX_OWN_LOGS, MAX_SURE_LOGS};
+use crate::model::limits::{
+    MAX_BLOCK, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX_TRAVELLING_ROWS, MAX_WATCHED,
+};
 use rand::CryptoRng;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// What came of blocks that were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,8 +76,7 @@ pub struct Replica {
     confirmed: BTreeMap<PeerNumber, Head>,
     /// What this node has signed that it saw of others.
     said: Heads,
-    /// How often it changed which blocks count, and how often it had when the state was built.
-    turns: u64,
+    /// How often it had changed which blocks count when the state was built.
     built: u64,
 }
 
@@ -88,7 +91,6 @@ impl Replica {
             own: Own::Unsure,
             confirmed: BTreeMap::new(),
             said: Heads::default(),
-            turns: 0,
             built: 0,
         }
     }
@@ -138,32 +140,50 @@ impl Replica {
     ) -> std::result::Result<(Vec<Verified>, Taken), Refused> {
         let new = self.chains.check(run, rigour)?;
         let mut taken = Taken::default();
+        let mut changed = HashSet::new();
         for block in &new {
             self.chains.extend(block)?;
-            taken.add(self.apply(block));
+            taken.add(self.apply(block, &mut changed));
         }
+        taken.contested = self.contested(&changed);
         Ok((new, taken))
+    }
+
+    /// Of how many of these records there are several versions, as far as it is quickly told.
+    fn contested(&self, changed: &HashSet<About>) -> usize {
+        let is_short = |about: &&About| !self.state.has_more(**about, MAX_WATCHED);
+        changed.iter().filter(is_short).filter(|about| self.state.is_contested(**about)).count()
+    }
+
+    /// Whether blocks that a peer gives, of one log, are too much: of what kind.
+    pub fn too_much(&self, run: &[Received]) -> Option<Fault> {
+        let entries: usize = run.iter().map(|block| block.entries().len()).sum();
+        match self.state.len().saturating_add(entries) > MAX_TRAVELLING_ROWS {
+            true => room::full(run),
+            false => self.chains.too_much(run),
+        }
     }
 
     /// Takes a proof that somebody forked. Returns whether it says something new.
     pub fn convict(&mut self, proof: ForkProof) -> bool {
-        if proof.name().author == self.author() {
+        let is_own = proof.name().author == self.author();
+        let is_new = self.chains.convict(proof);
+        if is_new && is_own {
             // The pen must not go on behind what does not count.
             self.own = Own::Unsure;
+            self.confirmed.clear();
         }
-        let is_new = self.chains.convict(proof);
-        self.turns += u64::from(is_new);
         is_new
     }
 
     /// Whether what counts has changed, so that the state must be built anew from all blocks.
     pub fn is_stale(&self) -> bool {
-        self.turns != self.built
+        self.turns() != self.built
     }
 
     /// How often it changed which blocks count.
     pub fn turns(&self) -> u64 {
-        self.turns
+        self.chains.turns()
     }
 
     /// The state was built anew, of all blocks that are here and count: of some of them what counted when this was
@@ -184,7 +204,7 @@ impl Replica {
     }
 
     /// Applies a block that stands in its log. Changes for which there is no room stay in the log alone.
-    pub fn apply(&mut self, block: &Verified) -> Taken {
+    pub fn apply(&mut self, block: &Verified, changed: &mut HashSet<About>) -> Taken {
         let mut taken = Taken { blocks: 1, ..Taken::default() };
         let header = block.header();
         let mut changes = 0;
@@ -194,11 +214,7 @@ impl Replica {
                 Entry::Checkpoint(heads) if header.name.author == self.author() => {
                     self.said = self.said.iter().chain(heads.iter()).collect();
                 }
-                Entry::Release { name, .. } => {
-                    let is_known = self.chains.forks().any(|fork| fork.name() == *name);
-                    self.turns += u64::from(is_known);
-                }
-                Entry::Checkpoint(_) | Entry::Resume(_) => {}
+                Entry::Checkpoint(_) | Entry::Release { .. } | Entry::Resume(_) => {}
             }
         }
         if !self.chains.counts(header) {
@@ -206,8 +222,9 @@ impl Replica {
             return taken;
         }
         match self.state.apply(block) {
-            Ok(Applied { new, known, contested }) => {
-                (taken.changes, taken.known, taken.contested) = (new, known, contested);
+            Ok(Applied { new, known, records }) => {
+                (taken.changes, taken.known) = (new, known);
+                changed.extend(records);
             }
             Err(_) => taken.full = changes,
         }
@@ -228,9 +245,12 @@ impl Replica {
         for portion in Pen::portions(self.begun(entries, rng)) {
             let lamport = self.chains.next_lamport();
             let Own::Log(pen) = &mut self.own else { return Err(Error::Full { what: "logs" }) };
+            if !self.chains.room().has_own(room::weight(MAX_BLOCK, &portion)) {
+                return Err(Error::Full { what: "changes in the ledger" });
+            }
             let block = pen.sign(portion, lamport, wall)?;
             self.chains.extend(&block).map_err(Error::from)?;
-            let full = self.apply(&block).full;
+            let full = self.apply(&block, &mut HashSet::new()).full;
             signed.push(block);
             if full > 0 {
                 return Err(Error::Full { what: "records in memory" });
@@ -246,7 +266,9 @@ impl Replica {
         }
         let old: Heads = self.own_heads().collect();
         // A log more for each start is safe, but not for ever.
-        if old.len() >= MAX_OWN_LOGS && self.go_on() {
+        let name = LogName { author: self.author(), log: 0.into() };
+        let is_many = old.len() >= MAX_OWN_LOGS || !self.chains.room().has_log(&name);
+        if is_many && self.go_on() {
             return entries;
         }
         let log = LogId::from(rng.next_u64());
@@ -301,8 +323,7 @@ impl Replica {
             self.confirmed.insert(by, last);
             let heard = self.confirmed.values().filter(|head| **head == last).count();
             // A peer may be away for ever; the logs of all starts until then would be too many.
-            let is_enough =
-                self.own_heads().count() >= MAX_SURE_LOGS && theirs.head(&last.name) == Some(last);
+            let is_enough = self.own_heads().count() >= MAX_SURE_LOGS && heard * 2 >= peers;
             if heard >= peers || is_enough {
                 self.go_on();
             }
@@ -363,14 +384,17 @@ mod tests {
 
     #[test]
     fn a_state_that_was_built_while_somebody_was_found_out_is_built_once_more() {
-        let header = |wall| {
+        let block = |wall| {
             let mut pen = Pen::begin(&Identity::new(SecretKey::from([2; 32])), 3.into());
             let entry = Entry::Checkpoint(Heads::default());
-            pen.sign(vec![entry], 1, wall).expect("room").signed().clone()
+            pen.sign(vec![entry], 1, wall).expect("room")
         };
         let mut replica = replica();
+        let received = Received::read(block(1).bytes()).expect("right");
+        replica.take(vec![received], Rigour::Last).expect("right");
         let turns = replica.turns();
-        assert!(replica.convict(ForkProof::new(header(1), header(2)).expect("a fork")));
+        let [one, other] = [1, 2].map(|wall| block(wall).signed().clone());
+        assert!(replica.convict(ForkProof::new(one, other).expect("a fork")));
         replica.renewed(State::default(), turns);
         assert!(replica.is_stale(), "of the first blocks it held what counted before");
         replica.renewed(State::default(), replica.turns());

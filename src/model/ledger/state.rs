@@ -20,7 +20,7 @@ use crate::model::section::Section;
 use indexmap::IndexMap;
 use indexmap::map::Entry as Entered;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// No record, no operation.
 pub(super) const NONE: u32 = u32::MAX;
@@ -29,7 +29,7 @@ pub(super) const NONE: u32 = u32::MAX;
 const ID: Field = 4;
 
 /// Where an operation stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) block: u32,
     pub(super) position: u16,
@@ -77,14 +77,14 @@ impl Slot {
 }
 
 /// What applying a block did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Operations that were not here.
     pub new: usize,
     /// Operations that were.
     pub known: usize,
-    /// Records of which there are several versions now, among those that were changed.
-    pub contested: usize,
+    /// Records that were here already and changed.
+    pub records: HashSet<About>,
 }
 
 /// What became of an operation.
@@ -106,11 +106,9 @@ pub struct State {
     /// Of operations that are over others: which.
     over: HashMap<u32, Box<[u32]>>,
     /// Further places of operations that stand in several.
-    again: HashMap<u32, Vec<Place>>,
+    again: HashMap<u32, BTreeSet<Place>>,
     pub(super) blocks: IndexMap<BlockHash, Note>,
     pub(super) values: Arena,
-    /// Operations with values that were erased here, and stay so.
-    erased: HashSet<u32>,
     /// Records of people that were given an Id after they were begun, by that Id: they are not named by it.
     given: HashMap<Box<str>, RecordId>,
 }
@@ -123,20 +121,19 @@ impl State {
         let note = Note { name, sequence, lamport: header.lamport, wall: header.wall };
         let (at, _) = self.blocks.insert_full(block.signed().hash(), note);
         let index = narrow(at)?;
-        let (mut applied, mut changed) = (Applied::default(), HashSet::new());
+        let mut applied = Applied::default();
         for (position, entry) in (0..).zip(block.entries()) {
             if let Entry::Change(operation) = entry {
                 match self.take(operation, Place { block: index, position })? {
                     Took::Begun => applied.new += 1,
                     Took::Changed => {
                         applied.new += 1;
-                        changed.insert(operation.about());
+                        applied.records.insert(operation.about());
                     }
                     Took::Known => applied.known += 1,
                 }
             }
         }
-        applied.contested = changed.into_iter().filter(|about| self.is_contested(*about)).count();
         Ok(applied)
     }
 
@@ -232,14 +229,6 @@ impl State {
         })
     }
 
-    /// Erases the values of an operation from memory, for good: they do not come back from a peer's copy. The
-    /// ledger on the disk keeps it as `Verified::closed`.
-    pub fn erase(&mut self, id: &OpId) {
-        let Some((at, _, slot)) = self.ops.get_full(id) else { return };
-        self.values.close(slot.values, slot.count());
-        self.erased.extend(u32::try_from(at).ok());
-    }
-
     // --- taking ---
 
     /// Takes one operation.
@@ -290,7 +279,7 @@ impl State {
     /// An operation that is here stands in another block too, or comes with values that were closed so far.
     fn meet_again(&mut self, at: u32, operation: &Operation, place: Place) {
         let Some(slot) = self.op(at).map(|(_, slot)| *slot) else { return };
-        if slot.place != place && !self.again.get(&at).is_some_and(|all| all.contains(&place)) {
+        if slot.place.block != place.block && !self.stands_in(at, place.block) {
             let first = match (self.note(place), self.note(slot.place)) {
                 (Some(new), Some(old)) => {
                     new.order(&old).then(place.position.cmp(&slot.place.position)).is_lt()
@@ -298,19 +287,26 @@ impl State {
                 _ => false,
             };
             let (first, other) = if first { (place, slot.place) } else { (slot.place, place) };
-            self.again.entry(at).or_default().push(other);
+            self.again.entry(at).or_default().insert(other);
             if let Some(slot) = self.slot_mut(at) {
                 slot.place = first;
             }
         }
         let closed = self.values.values(slot.values, slot.count()).any(|value| value.is_none());
-        if closed && operation.secret().is_some() && !self.erased.contains(&at) {
+        if closed && operation.secret().is_some() {
             if let Ok(values) = self.store(operation) {
                 if let Some(slot) = self.slot_mut(at) {
                     slot.values = values;
                 }
             }
         }
+    }
+
+    /// Whether a block is one of the further ones in which an operation stands.
+    fn stands_in(&self, at: u32, block: u32) -> bool {
+        let place = |position| Place { block, position };
+        let all = self.again.get(&at).map(|all| all.range(place(0)..=place(u16::MAX)));
+        all.is_some_and(|mut all| all.next().is_some())
     }
 
     /// The place of an operation in memory, kept free for it if it has not come yet.
@@ -365,8 +361,7 @@ impl State {
         let (id, slot) = self.op(at)?;
         let values = self.values.values(slot.values, slot.count());
         let over = self.over.get(&at).map(|over| &**over).unwrap_or_default();
-        let others = self.again.get(&at).map(Vec::as_slice).unwrap_or_default();
-        let places = std::iter::once(&slot.place).chain(others);
+        let places = std::iter::once(&slot.place).chain(self.again.get(&at).into_iter().flatten());
         let mut notes: Vec<_> = places.filter_map(|place| self.note(*place)).collect();
         notes.sort_by(Note::order);
         Some(Change {

@@ -17,7 +17,7 @@ const CUT: char = '…';
 /// A value that holds: no later operation has replaced it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// The value; `None` if it was withheld or erased.
+    /// The value; `None` if it was withheld.
     pub value: Option<String>,
     /// Who wrote it.
     pub operation: OpId,
@@ -90,7 +90,7 @@ fn rank(column: &mut Vec<Candidate>) {
     column.sort_by_key(|one| std::cmp::Reverse(key(one)));
     let mut seen = BTreeSet::new();
     column.retain(|one| seen.insert(one.value.clone()));
-    // What was erased is no other version.
+    // What was withheld is no other version.
     if column.iter().any(|one| one.value.is_some()) {
         column.retain(|one| one.value.is_some());
     }
