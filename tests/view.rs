@@ -116,7 +116,13 @@ impl Writer {
                     .split(", ")
                     .collect::<Vec<_>>(),
             ),
-            _ => Row::new(&[&format!("P {which}"), "tall", "", "missing", &format!("1000{which}")]),
+            _ => Row::new(&[
+                format!("P {which}").as_str(),
+                "tall",
+                "",
+                "missing",
+                format!("1000{which}").as_str(),
+            ]),
         };
         let section = if which % 4 == 0 { Section::Camps } else { Section::People };
         let (state, namer) = (self.replica.state(), self.replica.namer());

@@ -32,6 +32,13 @@ pub fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// The bytes of any number of digits; `None` if they are not two a byte.
+pub fn any_bytes(text: &str) -> Option<Vec<u8>> {
+    let pair = |pair: &[u8]| bytes::<1>(std::str::from_utf8(pair).ok()?).map(|[byte]| byte);
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(pair).collect()
+}
+
 /// Groups of a spoken hash: 24 digits are 79 bits, out of reach for somebody who makes up things until one fits.
 const SPOKEN_GROUPS: usize = 6;
 

@@ -100,8 +100,9 @@ impl Database {
         let mut scanned = scan.recv().unwrap_or_else(|_| text::scan(path, 0))?;
         let base = Base::read(path);
         let was_empty = inner.replica.chains().heads().is_empty();
-        let is_current = base.is_some_and(|base| base.ledger == inner.replica.digest());
-        let is_as_written = base.is_some_and(|base| base.text == scanned.hash);
+        let is_current = base.as_ref().is_some_and(|base| base.ledger == inner.replica.digest());
+        let is_as_written = base.as_ref().is_some_and(|base| base.text == scanned.hash);
+        let is_lost = base.is_some_and(|base| !inner.replica.chains().hold(&base.heads));
         let shown = inner.shown();
         if !is_as_written {
             // Only now it is known whether rows are missing in it.
@@ -110,7 +111,7 @@ impl Database {
         inner.kept.clone_from(&scanned.kept);
         // A text as it was written says nothing new, if the ledger is there that it was written from. If that is gone,
         // or cut off, the text may be all that is left.
-        if !is_as_written || !is_current || loaded.put_aside.is_some() {
+        if !is_as_written || is_lost || loaded.put_aside.is_some() {
             let (records, doubled) = text::read(path, shown)?;
             loaded.doubled = doubled;
             let taken = match is_current {
@@ -119,7 +120,7 @@ impl Database {
             };
             let taken = taken?;
             (loaded.taken_up, loaded.stale) = (taken.new, taken.stale);
-            loaded.lost = is_as_written && base.is_some() && loaded.taken_up > 0;
+            loaded.lost = is_lost && loaded.taken_up > 0;
         }
         for rows in found.versions.chunks(MERGE_BATCH) {
             inner.merge(rows, &mut Vec::new())?;

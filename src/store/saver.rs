@@ -137,7 +137,8 @@ impl Database {
                 self.file().flush()?;
             }
             let shown = Shown::now(self);
-            let written = text::write(path, &shown, shown.digest, || !self.is_edited())?;
+            let written =
+                text::write(path, &shown, (shown.digest, &shown.heads), || !self.is_edited())?;
             let Some(written) = written else { continue };
             let (print, people) = (Some(written.print), shown.people());
             *lock(&self.0.seen) = Seen { print, people, showed: shown.heads.clone() };

@@ -2,8 +2,10 @@
 //! says what the text showed when this node last wrote it.
 
 use crate::base::error::{Error, Result};
+use crate::model::codec::{Decoder, Encoder};
 use crate::model::hex;
-use crate::model::limits::{MAX_CARD, MAX_FILE};
+use crate::model::ledger::heads::Heads;
+use crate::model::limits::{MAX_BASE, MAX_TEXT};
 use crate::model::reader::{Item, Kept, Origin, Reader};
 use crate::model::records::{Loaded, Records};
 use crate::model::section::Section;
@@ -20,10 +22,12 @@ use std::path::{Path, PathBuf};
 pub type Hash = [u8; 32];
 
 /// What the text showed when it was last written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
     /// The ledger, as one hash.
     pub ledger: Hash,
+    /// How far its logs went.
+    pub heads: Heads,
     /// The text itself.
     pub text: Hash,
 }
@@ -31,14 +35,26 @@ pub struct Base {
 impl Base {
     /// What is said beside the text at `path`; `None` if nothing that can be read.
     pub fn read(path: &Path) -> Option<Self> {
-        let text = files::read_text(&base(path), MAX_CARD).ok()?;
+        let text = files::read_text(&base(path), MAX_BASE).ok()?;
         let json: Value = serde_json::from_str(&text).ok()?;
-        let hash = |field| hex::bytes(json.get(field)?.as_str()?);
-        Some(Self { ledger: hash("ledger")?, text: hash("text")? })
+        let field = |name| json.get(name).and_then(Value::as_str);
+        let heads = hex::any_bytes(field("heads")?)?;
+        let heads = Heads::decode(&mut Decoder::new(&heads)).ok()?;
+        Some(Self {
+            ledger: hex::bytes(field("ledger")?)?,
+            heads,
+            text: hex::bytes(field("text")?)?,
+        })
     }
 
     fn write(&self, path: &Path) -> Result<()> {
-        let json = json!({ "ledger": hex::digits(&self.ledger), "text": hex::digits(&self.text) });
+        let mut heads = Encoder::default();
+        self.heads.encode(&mut heads);
+        let json = json!({
+            "ledger": hex::digits(&self.ledger),
+            "heads": hex::digits(&heads.done()),
+            "text": hex::digits(&self.text),
+        });
         files::replace(&base(path), |out| writeln!(out, "{json}")).map(|_| ())
     }
 }
@@ -84,7 +100,7 @@ fn pass(
         rows.set(rows.get() + usize::from(matches!(item, Item::Row(..))));
         take(item);
     };
-    files::read_pieces(path, MAX_FILE, |piece| {
+    files::read_pieces(path, MAX_TEXT, |piece| {
         look(piece);
         reader.feed(piece, &mut take);
     })?;
@@ -125,11 +141,12 @@ pub struct Written {
     pub kept_at: Vec<u64>,
 }
 
-/// Writes the text of a ledger, of which this is the digest, unless `still` no longer holds: then `None`.
+/// Writes the text of a ledger, of which these are the digest and the heads, unless `still` no longer holds: then
+/// `None`.
 pub fn write(
     path: &Path,
     source: &impl Source,
-    ledger: Hash,
+    (ledger, heads): (Hash, &Heads),
     still: impl FnOnce() -> bool,
 ) -> Result<Option<Written>> {
     let (mut context, mut kept_at) = (digest::Context::new(&digest::SHA256), Vec::new());
@@ -140,7 +157,7 @@ pub fn write(
     if !done {
         return Ok(None);
     }
-    Base { ledger, text: hash(context) }.write(path)?;
+    Base { ledger, heads: heads.clone(), text: hash(context) }.write(path)?;
     Ok(Some(Written { print, kept_at }))
 }
 

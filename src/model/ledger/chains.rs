@@ -185,6 +185,15 @@ impl Chains {
         self.logs.iter().filter_map(head).collect()
     }
 
+    /// Whether all that these heads tell of is here.
+    pub fn hold(&self, heads: &Heads) -> bool {
+        let is_here = |head: Head| {
+            let last = head.length.checked_sub(1);
+            last.and_then(|last| self.hash(&head.name, last)) == Some(head.hash)
+        };
+        heads.iter().all(is_here)
+    }
+
     /// The hash of one block.
     pub fn hash(&self, name: &LogName, sequence: u32) -> Option<BlockHash> {
         self.logs.get(name)?.hash(sequence)
