@@ -46,6 +46,9 @@ impl Section {
     /// All sections, in the order in which a file holds them.
     pub const ALL: [Self; 4] = [Self::People, Self::Vaccinations, Self::Camps, Self::Replaced];
 
+    /// Those whose records people look at, in the same order.
+    pub const SHOWN: [Self; 3] = [Self::People, Self::Vaccinations, Self::Camps];
+
     /// The title line, without its colon.
     pub fn title(self) -> &'static str {
         match self {

@@ -24,9 +24,6 @@ const SAVE_PATIENCE: Duration = Duration::from_secs(20);
 /// Most records to choose from.
 pub const MOST_CHOICES: usize = 30;
 
-/// The sections whose records people look at.
-pub const SECTIONS: [Section; 3] = [Section::People, Section::Vaccinations, Section::Camps];
-
 /// The menu's hands: what it shows on, asks with, and works on.
 pub struct Desk<'a> {
     /// The node.

@@ -9,7 +9,7 @@ use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::shown::shown;
 use crate::shell::authors::Authors;
-use crate::shell::desk::{MOST_CHOICES, SECTIONS};
+use crate::shell::desk::MOST_CHOICES;
 use crate::shell::{ask, past, verify_words, words};
 use crate::store::ledger_check;
 use clap::Args;
@@ -78,7 +78,7 @@ fn matches(state: &State, words: &str) -> Vec<(About, Row)> {
     let id = words.trim().parse::<PersonId>().ok();
     let part = Part::new(words);
     let mut found = Vec::new();
-    for section in SECTIONS.into_iter().filter(|_| !part.is_empty()) {
+    for section in Section::SHOWN.into_iter().filter(|_| !part.is_empty()) {
         for spot in state.order(section) {
             let about = state.about(spot);
             let hidden = |about| Some(state.view(about)?.row());

@@ -5,7 +5,8 @@ use crate::model::keys::IdentityKey;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::Head;
-use crate::shell::desk::{Desk, Done, SECTIONS};
+use crate::model::section::Section;
+use crate::shell::desk::{Desk, Done};
 use crate::shell::ledger_words::{self, Standing};
 use crate::shell::words;
 use std::collections::BTreeMap;
@@ -64,7 +65,7 @@ impl Desk<'_> {
         self.context.database.with(|replica| {
             let (state, chains) = (replica.state(), replica.chains());
             let standing = Standing {
-                records: SECTIONS.map(|section| state.count(section)).iter().sum(),
+                records: Section::SHOWN.map(|section| state.count(section)).iter().sum(),
                 contested: state.conflicts().len(),
                 hidden: state.hidden().len(),
                 awaited: state.awaited(),

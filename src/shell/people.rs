@@ -2,7 +2,7 @@
 
 use crate::base::error::Error;
 use crate::model::ids::PersonId;
-use crate::model::ledger::import::enter;
+use crate::model::ledger::import::{enter, meant};
 use crate::model::ledger::operation::Field;
 use crate::model::ledger::replica::Replica;
 use crate::model::ledger::view::View;
@@ -11,7 +11,7 @@ use crate::model::record::{Census, Person, Vaccination};
 use crate::model::records::Part;
 use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES, SECTIONS};
+use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES};
 use crate::shell::ledger_words;
 use crate::shell::pages;
 use crate::shell::words;
@@ -32,7 +32,7 @@ struct Found {
 impl Desk<'_> {
     /// Menu 1: shows all sections.
     pub fn view(&mut self) -> Done {
-        for section in SECTIONS {
+        for section in Section::SHOWN {
             let found = self.rows_with(section, &Part::new(""));
             if section != Section::People && found.rows.is_empty() {
                 continue;
@@ -56,7 +56,7 @@ impl Desk<'_> {
     pub fn search(&mut self) -> Done {
         let part = Part::new(&self.input.line("Search for: ")?);
         let mut count = 0;
-        for section in SECTIONS {
+        for section in Section::SHOWN {
             let found = self.rows_with(section, &part);
             if found.rows.is_empty() {
                 continue;
@@ -237,12 +237,7 @@ fn fitting(row: Row) -> Result<Row, Error> {
 fn has(replica: &Replica, id: &PersonId) -> bool {
     let row = Row::new(&["", "", "", "", id.as_str()]);
     let state = replica.state();
-    state.has_record(crate::model::ledger::import::meant(
-        state,
-        replica.namer(),
-        Section::People,
-        &row,
-    ))
+    state.has_record(meant(state, replica.namer(), Section::People, &row))
 }
 
 /// An Id that nobody has.

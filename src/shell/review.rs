@@ -4,8 +4,9 @@ use crate::model::ledger::operation::Field;
 use crate::model::ledger::view::View;
 use crate::model::limits::MAX_REASON;
 use crate::model::row::Row;
+use crate::model::section::Section;
 use crate::model::shown::shown;
-use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES, SECTIONS};
+use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES};
 use crate::shell::ledger_words;
 use crate::shell::past;
 use crate::shell::words;
@@ -70,7 +71,7 @@ impl Desk<'_> {
 
     /// Menu 13: what happened to a record.
     pub fn history(&mut self) -> Done {
-        let Some(view) = self.find("Which record", &SECTIONS)? else { return Ok(()) };
+        let Some(view) = self.find("Which record", &Section::SHOWN)? else { return Ok(()) };
         let about = view.about();
         let changes = self.context.database.with(|replica| replica.state().history(about));
         for line in past::told(about.section, &changes, &|key| self.author(key)) {
@@ -90,7 +91,7 @@ impl Desk<'_> {
     }
 
     fn take_back(&mut self) -> Done {
-        let Some(view) = self.find("Which record", &SECTIONS)? else { return Ok(()) };
+        let Some(view) = self.find("Which record", &Section::SHOWN)? else { return Ok(()) };
         let section = view.about().section;
         self.list(section, &[&view.row()]);
         let reason = self.input.line("Why is it wrong (Enter: retract nothing): ")?;

@@ -136,8 +136,7 @@ impl Database {
         }
         let state = inner.replica.state();
         loaded.contested = state.conflicts().len();
-        loaded.rows = [Section::People, Section::Vaccinations, Section::Camps]
-            .map(|section| state.count(section));
+        loaded.rows = Section::SHOWN.map(|section| state.count(section));
         loaded.kept.clone_from(&inner.kept);
         loaded.faults = found.faults;
         // What is taken up is on the disk before anybody is met; what the disk does not take goes on waiting.

@@ -275,7 +275,7 @@ impl Inner {
 
     /// How many rows the ledger shows.
     pub(in crate::store) fn shown(&self) -> usize {
-        SHOWN.map(|section| self.replica.state().count(section)).iter().sum()
+        Section::SHOWN.map(|section| self.replica.state().count(section)).iter().sum()
     }
 
     /// What is not understood in an edited text: instead of what was known, or besides it.
@@ -303,12 +303,10 @@ struct Shown<'a> {
     digest: text::Hash,
 }
 
-const SHOWN: [Section; 3] = [Section::People, Section::Vaccinations, Section::Camps];
-
 impl<'a> Shown<'a> {
     fn now(database: &'a Database) -> Self {
         let inner = lock(&database.0.inner);
-        let orders = SHOWN.map(|section| inner.replica.state().order(section));
+        let orders = Section::SHOWN.map(|section| inner.replica.state().order(section));
         let (kept, version) = (inner.kept.clone(), inner.version);
         let (heads, digest) = (inner.replica.chains().heads(), inner.replica.digest());
         Self { database, orders, kept, version, heads, digest }
@@ -325,7 +323,7 @@ impl Source for Shown<'_> {
         section: Section,
         take: &mut dyn FnMut(&Row) -> io::Result<()>,
     ) -> io::Result<()> {
-        let at = SHOWN.iter().position(|one| *one == section);
+        let at = Section::SHOWN.iter().position(|one| *one == section);
         let order = at.and_then(|at| self.orders.get(at)).map(Vec::as_slice).unwrap_or_default();
         for spots in order.chunks(SHOWN_BATCH) {
             let rows: Vec<_> = self.database.with(|replica| {
