@@ -304,6 +304,28 @@ fn two_versions_of_one_person_are_shown_and_settled() {
 // --- 5 vaccination, 6 census ---
 
 #[test]
+fn any_of_many_retracted_records_can_be_brought_back() {
+    let ids: Vec<_> = (0..33_u64).map(|at| format!("{}", 48_291_573_662_000 + at)).collect();
+    let rows: Vec<_> = ids.iter().map(|id| format!("Ana, tall, , missing, {id}")).collect();
+    let rows: Vec<_> = rows.iter().map(String::as_str).collect();
+    let (_network, mut node) = alone("bring-back", &database(&rows));
+    for (at, id) in ids.iter().enumerate() {
+        let choice: &[&str] = if at == 0 { &["14"] } else { &["14", "1"] };
+        assert_shows(&node.ask(&[choice, &[id, "twice"]].concat()), "The record is retracted.");
+    }
+    assert_shows(&node.ask(&["15"]), "0 records, 0 with several versions, 33 retracted.");
+    let listed = node.ask(&["14", "2", "", ""]);
+    assert_eq!(listed.iter().filter(|line| line.contains("People: Ana")).count(), 30);
+    assert_shows(&listed, "… and 3 more");
+    assert_shows(&node.ask(&["14", "2", "nobody"]), "Nothing matches.");
+    // Whichever are listed: three of them are not.
+    for id in ids.iter().filter(|id| !has(&listed, id)) {
+        assert_shows(&node.ask(&["14", "2", id, "1"]), "The record is back.");
+        assert_shows(&node.ask(&["2", id]), id);
+    }
+}
+
+#[test]
 fn a_vaccination_is_recorded_for_an_id_and_refused_for_a_wrong_one() {
     let (network, mut node) = alone("dose", &database(&[NUR]));
     let details = ["Polio", "bOPV", "L7", "2/3/24", "2", "Bangladesh", "Ukhiya"];

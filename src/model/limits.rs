@@ -92,7 +92,7 @@ pub const MAX_ROWS_BYTES: u64 = MAX_FILE / 4 * 3;
 /// Largest peers file, bytes.
 pub const MAX_PEERS_FILE: u64 = 1024 * 1024;
 /// Largest text of a node's own ledger, bytes: all that a ledger may weigh, every quote doubled.
-pub const MAX_TEXT: u64 = 3 * 1024 * 1024 * 1024;
+pub const MAX_TEXT_FILE: u64 = 3 * 1024 * 1024 * 1024;
 /// Largest file that says what a text showed, bytes: as many logs as there may be.
 pub const MAX_BASE: u64 = 1024 * 1024;
 /// Largest card or identity file, bytes: several times what they hold.

@@ -5,7 +5,7 @@ use crate::model::keys::IdentityKey;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::Head;
-use crate::model::section::Section;
+use crate::model::ledger::listing::Counts;
 use crate::shell::desk::{Desk, Done};
 use crate::shell::ledger_words::{self, Standing};
 use crate::shell::words;
@@ -62,15 +62,12 @@ impl Desk<'_> {
     }
 
     fn look(&self) -> Shown {
+        let Counts { shown, hidden, contested } = self.context.database.counts();
+        let awaited = self.context.database.with(|replica| replica.state().awaited());
         self.context.database.with(|replica| {
-            let (state, chains) = (replica.state(), replica.chains());
-            let standing = Standing {
-                records: Section::SHOWN.map(|section| state.count(section)).iter().sum(),
-                contested: state.conflicts().len(),
-                hidden: state.hidden().len(),
-                awaited: state.awaited(),
-                digest: replica.digest(),
-            };
+            let (records, digest) = (shown.iter().sum(), replica.digest());
+            let standing = Standing { records, contested, hidden, awaited, digest };
+            let chains = replica.chains();
             Shown {
                 standing,
                 heads: chains.heads().iter().collect(),

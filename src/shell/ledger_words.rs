@@ -82,6 +82,9 @@ pub fn retract_or_restore(hidden: usize) -> String {
     format!("1 retract a record, 2 bring back one of {hidden} (Enter: 1): ")
 }
 
+/// Asks which of many retracted records is meant.
+pub const WHICH_HIDDEN: &str = "Id, or part of the name or of any field (Enter: the first 30): ";
+
 /// How many more there are than are listed.
 pub fn and_more(count: usize) -> String {
     format!("    … and {count} more")

@@ -3,10 +3,11 @@
 use crate::base::error::Error;
 use crate::model::ids::PersonId;
 use crate::model::ledger::import::{enter, meant};
+use crate::model::ledger::listing::Spot;
 use crate::model::ledger::operation::Field;
 use crate::model::ledger::replica::Replica;
 use crate::model::ledger::view::View;
-use crate::model::limits::MAX_ROW;
+use crate::model::limits::{MAX_ROW, SHOWN_BATCH};
 use crate::model::record::{Census, Person, Vaccination};
 use crate::model::records::Part;
 use crate::model::row::Row;
@@ -79,11 +80,15 @@ impl Desk<'_> {
                 spots.push(spot);
             }
         });
-        let several = self.context.database.with(|replica| {
-            let state = replica.state();
-            let several = |spot| state.about(spot).is_some_and(|about| state.is_contested(about));
-            spots.into_iter().map(several).collect()
-        });
+        let mut several = Vec::with_capacity(spots.len());
+        for spots in spots.chunks(SHOWN_BATCH) {
+            self.context.database.with(|replica| {
+                let state = replica.state();
+                let about = |spot: &Spot| state.about(*spot);
+                let is_several = |spot| about(spot).is_some_and(|about| state.is_contested(about));
+                several.extend(spots.iter().map(is_several));
+            });
+        }
         Found { rows, several }
     }
 

@@ -3,6 +3,7 @@
 use crate::model::ledger::operation::Field;
 use crate::model::ledger::view::View;
 use crate::model::limits::MAX_REASON;
+use crate::model::records::Part;
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::shown::shown;
@@ -12,12 +13,19 @@ use crate::shell::past;
 use crate::shell::words;
 use std::collections::BTreeMap;
 
+/// Records of which there may be more than can be listed.
+struct Several {
+    first: Vec<View>,
+    count: usize,
+}
+
 impl Desk<'_> {
     /// Menu 12: lists the records of which there are several versions, compares them, and settles one.
     pub fn conflicts(&mut self) -> Done {
-        let views = self.context.database.with(|replica| replica.state().conflicts());
-        self.screen.say(ledger_words::conflicts(views.len()));
-        let Some(view) = self.choose_view("Which one", &views)? else { return Ok(()) };
+        let is_contested = |view: &View| !view.is_hidden() && view.conflicts().next().is_some();
+        let found = self.first_changed(is_contested);
+        self.screen.say(ledger_words::conflicts(found.count));
+        let Some(view) = self.choose_view("Which one", &found)? else { return Ok(()) };
         let mut values = BTreeMap::new();
         let fields: Vec<_> = view.conflicts().map(|(field, _)| field).collect();
         for field in fields {
@@ -82,12 +90,12 @@ impl Desk<'_> {
 
     /// Menu 14: retracts a record, or brings one back.
     pub fn retract(&mut self) -> Done {
-        let hidden = self.context.database.with(|replica| replica.state().hidden());
-        let back = match hidden.len() {
+        let hidden = self.first_changed(View::is_hidden);
+        let back = match hidden.count {
             0 => String::new(),
             count => self.input.line(&ledger_words::retract_or_restore(count))?,
         };
-        if back == "2" { self.bring_back(&hidden) } else { self.take_back() }
+        if back == "2" { self.bring_back(hidden) } else { self.take_back() }
     }
 
     fn take_back(&mut self) -> Done {
@@ -113,8 +121,17 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn bring_back(&mut self, hidden: &[View]) -> Done {
-        let Some(view) = self.choose_view("Which one", hidden)? else { return Ok(()) };
+    fn bring_back(&mut self, mut hidden: Several) -> Done {
+        if hidden.count > hidden.first.len() {
+            let part = Part::new(&self.input.line(ledger_words::WHICH_HIDDEN)?);
+            if !part.is_empty() {
+                hidden = self.first_changed(|view| view.is_hidden() && part.is_in(&view.row()));
+                if hidden.count == 0 {
+                    self.screen.say(words::matches(0));
+                }
+            }
+        }
+        let Some(view) = self.choose_view("Which one", &hidden)? else { return Ok(()) };
         let restored = self.change(|_| {
             let made = view.restore(&mut rand::rng())?;
             Ok((made, ledger_words::BACK.to_owned()))
@@ -125,19 +142,33 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Looks for records among those that somebody has changed.
+    fn first_changed(&self, is_one: impl Fn(&View) -> bool) -> Several {
+        let mut found = Several { first: Vec::new(), count: 0 };
+        self.context.database.each_changed(|view| {
+            if is_one(&view) {
+                found.count += 1;
+                if found.first.len() < MOST_CHOICES {
+                    found.first.push(view);
+                }
+            }
+        });
+        found
+    }
+
     /// Lists records of one section after the other, and asks for one.
-    fn choose_view(&mut self, what: &str, views: &[View]) -> Chosen<View> {
-        if views.is_empty() {
+    fn choose_view(&mut self, what: &str, found: &Several) -> Chosen<View> {
+        let few = &found.first;
+        if few.is_empty() {
             return Ok(None);
         }
-        let few = views.get(..MOST_CHOICES.min(views.len())).unwrap_or_default();
         let rows: Vec<_> = few.iter().map(View::row).collect();
         for (at, (view, row)) in few.iter().zip(&rows).enumerate() {
             let title = view.about().section.title();
             self.screen.say(format!("{:>3} {title}: {}", at + 1, shown(row.line())));
         }
-        if views.len() > few.len() {
-            self.screen.say(ledger_words::and_more(views.len() - few.len()));
+        if found.count > few.len() {
+            self.screen.say(ledger_words::and_more(found.count - few.len()));
         }
         let answer = self.input.line(&format!("{what} (1-{}, Enter: none): ", few.len()))?;
         let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));

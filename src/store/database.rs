@@ -14,13 +14,13 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
-use crate::model::ledger::block::{Received, SignedHeader, Verified};
+use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Refused, Rigour};
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::{Heads, Range};
 use crate::model::ledger::import;
-use crate::model::ledger::listing::Spot;
+use crate::model::ledger::listing::{Counts, Spot};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::operation::Operation;
 use crate::model::ledger::replica::{Confirmed, Replica, Taken};
@@ -73,6 +73,9 @@ pub(in crate::store) struct Inner {
     pub texted: u64,
 }
 
+/// Places of records, as many as may be looked at under one hold of the lock.
+type Portion = std::ops::Range<usize>;
+
 /// A state of the database that may or may not be on the disk yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
@@ -123,9 +126,11 @@ impl Database {
     /// are several versions there are several rows.
     pub fn people_with_versions(&self) -> Vec<Row> {
         let mut rows = self.rows(Section::People);
-        let conflicts = self.with(|replica| replica.state().conflicts());
-        let people = conflicts.iter().filter(|view| view.about().section == Section::People);
-        rows.extend(people.flat_map(View::other_rows));
+        self.each_changed(|view| {
+            if view.about().section == Section::People && !view.is_hidden() {
+                rows.extend(view.other_rows());
+            }
+        });
         rows
     }
 
@@ -139,6 +144,29 @@ impl Database {
             });
             rows.into_iter().for_each(|(spot, row)| take(spot, row));
         }
+    }
+
+    /// Hands on the records that somebody has changed or retracted, in portions. No others can be hidden or have
+    /// several versions.
+    pub fn each_changed(&self, mut take: impl FnMut(View)) {
+        for places in self.portions() {
+            let views = self.with(|replica| replica.state().changed_among(places));
+            views.into_iter().for_each(&mut take);
+        }
+    }
+
+    /// How many records there are, counted in portions.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for places in self.portions() {
+            self.with(|replica| replica.state().count_among(places, &mut counts));
+        }
+        counts
+    }
+
+    fn portions(&self) -> impl Iterator<Item = Portion> + use<> {
+        let all = self.with(|replica| replica.state().len());
+        (0..all).step_by(SHOWN_BATCH).map(move |from| from..all.min(from + SHOWN_BATCH))
     }
 
     /// What is not understood in the text file.
@@ -179,7 +207,7 @@ impl Database {
 
     /// Takes blocks of one log, one behind the other, from a peer. If its author forked, that is proved first.
     pub fn take(&self, run: Vec<Received>) -> Result<(Taken, Ticket)> {
-        let clash = {
+        let (fault, other) = {
             let mut inner = lock(&self.0.inner);
             if inner.journal.has_failed() {
                 return Err(Error::Full { what: "the disk, which cannot be written now" });
@@ -193,7 +221,6 @@ impl Database {
                 Err(Refused { fault, clash: Some(clash) }) => (fault, clash),
             }
         };
-        let (fault, other) = clash;
         self.prove(*other)?;
         Err(fault.into())
     }

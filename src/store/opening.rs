@@ -103,15 +103,16 @@ impl Database {
         let is_current = base.as_ref().is_some_and(|base| base.ledger == inner.replica.digest());
         let is_as_written = base.as_ref().is_some_and(|base| base.text == scanned.hash);
         let is_lost = base.is_some_and(|base| !inner.replica.chains().hold(&base.heads));
-        let shown = inner.shown();
+        // A text as it was written says nothing new, if the ledger is there that it was written from. If that is gone,
+        // or cut off, the text may be all that is left.
+        let is_read = !is_as_written || is_lost || loaded.put_aside.is_some();
+        let shown = if is_read { inner.shown() } else { 0 };
         if !is_as_written {
             // Only now it is known whether rows are missing in it.
             scanned = text::scan(path, shown)?;
         }
         inner.kept.clone_from(&scanned.kept);
-        // A text as it was written says nothing new, if the ledger is there that it was written from. If that is gone,
-        // or cut off, the text may be all that is left.
-        if !is_as_written || is_lost || loaded.put_aside.is_some() {
+        if is_read {
             let (records, doubled) = text::read(path, shown)?;
             loaded.doubled = doubled;
             let taken = match is_current {
@@ -134,9 +135,8 @@ impl Database {
         if is_as_written && is_current && loaded.taken_up == 0 {
             inner.texted = inner.version;
         }
-        let state = inner.replica.state();
-        loaded.contested = state.conflicts().len();
-        loaded.rows = Section::SHOWN.map(|section| state.count(section));
+        let counts = inner.replica.state().counts();
+        (loaded.rows, loaded.contested) = (counts.shown, counts.contested);
         loaded.kept.clone_from(&inner.kept);
         loaded.faults = found.faults;
         // What is taken up is on the disk before anybody is met; what the disk does not take goes on waiting.

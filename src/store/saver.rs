@@ -170,7 +170,7 @@ impl Database {
                 break;
             }
         }
-        let shown = lock(&self.0.inner).shown();
+        let shown = self.counts().shown.iter().sum();
         let (records, _) = text::read(path, shown)?;
         let people = records.rows(Section::People).len();
         let (whole, showed) = {
@@ -275,7 +275,7 @@ impl Inner {
 
     /// How many rows the ledger shows.
     pub(in crate::store) fn shown(&self) -> usize {
-        Section::SHOWN.map(|section| self.replica.state().count(section)).iter().sum()
+        self.replica.state().counts().shown.iter().sum()
     }
 
     /// What is not understood in an edited text: instead of what was known, or besides it.

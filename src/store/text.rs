@@ -5,7 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::hex;
 use crate::model::ledger::heads::Heads;
-use crate::model::limits::{MAX_BASE, MAX_TEXT};
+use crate::model::limits::{MAX_BASE, MAX_TEXT_FILE};
 use crate::model::reader::{Item, Kept, Origin, Reader};
 use crate::model::records::{Loaded, Records};
 use crate::model::section::Section;
@@ -100,7 +100,7 @@ fn pass(
         rows.set(rows.get() + usize::from(matches!(item, Item::Row(..))));
         take(item);
     };
-    files::read_pieces(path, MAX_TEXT, |piece| {
+    files::read_pieces(path, MAX_TEXT_FILE, |piece| {
         look(piece);
         reader.feed(piece, &mut take);
     })?;

@@ -5,7 +5,7 @@ use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::RecordId;
 use crate::model::ledger::operation::{About, Kind, Operation};
 use crate::model::ledger::state::{State, values_of};
-use crate::model::limits::{MAX_DIFFERENCES, MAX_TEXT};
+use crate::model::limits::{MAX_DIFFERENCES, MAX_TEXT_FILE};
 use crate::model::reader::{Item, Origin, Reader};
 use crate::model::records::id_of;
 use crate::model::row::Row;
@@ -78,7 +78,7 @@ pub fn compare(path: &Path, state: &State) -> Result<Option<Difference>> {
         },
     };
     let (mut reader, mut hash) = (Reader::new(Origin::Own), Context::new(&SHA256));
-    files::read_pieces(path, MAX_TEXT, |piece| {
+    files::read_pieces(path, MAX_TEXT_FILE, |piece| {
         hash.update(piece);
         reader.feed(piece, &mut take);
     })?;

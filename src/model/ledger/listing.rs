@@ -1,5 +1,6 @@
 //! The records in the order in which people read them, and those that need somebody's eye.
 
+use crate::model::ledger::names::RecordId;
 use crate::model::ledger::operation::{About, Kind};
 use crate::model::ledger::state::{NONE, Place, State};
 use crate::model::ledger::view::{View, fit};
@@ -8,10 +9,29 @@ use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::writer::Snapshot;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// A record's place in the memory of this node, where it stays. It means nothing anywhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Spot(u32);
+
+/// How many records there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records that are shown, of each section of `Section::SHOWN`.
+    pub shown: [usize; 3],
+    /// Records that were retracted.
+    pub hidden: usize,
+    /// Records of which some field has several values.
+    pub contested: usize,
+}
+
+impl Counts {
+    fn of(&mut self, section: Option<Section>) -> Option<&mut usize> {
+        let at = Section::SHOWN.iter().position(|one| Some(*one) == section)?;
+        self.shown.get_mut(at)
+    }
+}
 
 impl State {
     /// The records of a section, hidden ones among them, in the order in which they were begun.
@@ -58,12 +78,43 @@ impl State {
         self.order(section).into_iter().filter_map(|spot| self.row(spot)).collect()
     }
 
-    /// How many records of a section are shown.
-    pub fn count(&self, section: Section) -> usize {
-        let of = |tag_of: u8| tag(section) == Some(tag_of);
-        let all = self.records.keys().filter(|(tag_of, _)| of(*tag_of)).count();
-        let hidden = self.hidden();
-        all - hidden.iter().filter(|view| view.about().section == section).count()
+    /// How many records there are.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        self.count_among(0..self.len(), &mut counts);
+        counts
+    }
+
+    /// Counts those of the records that came at these places among all.
+    pub fn count_among(&self, places: Range<usize>, counts: &mut Counts) {
+        for (tag, _) in
+            self.records.get_range(places.clone()).into_iter().flat_map(|all| all.keys())
+        {
+            if let Some(shown) = counts.of(tagged(*tag)) {
+                *shown += 1;
+            }
+        }
+        for view in self.changed_among(places) {
+            if !view.is_hidden() {
+                counts.contested += usize::from(view.conflicts().next().is_some());
+                continue;
+            }
+            counts.hidden += 1;
+            if let Some(shown) = counts.of(Some(view.about().section)) {
+                *shown -= 1;
+            }
+        }
+    }
+
+    /// Of the records that came at these places among all, those that somebody has changed or retracted. No others
+    /// can be hidden or have several versions.
+    pub fn changed_among(&self, places: Range<usize>) -> Vec<View> {
+        let records = self.records.get_range(places).into_iter().flatten();
+        let changed = records.filter(|(_, last)| self.is_changed(**last));
+        let about = |(tag, record): &(u8, RecordId)| {
+            Some(About { section: tagged(*tag)?, record: *record })
+        };
+        changed.filter_map(|(name, _)| self.view(about(name)?)).collect()
     }
 
     /// All rows, as the text file holds them.
@@ -97,16 +148,18 @@ impl State {
 
     /// The records of which this holds, among those that somebody has changed.
     fn changed(&self, holds: impl Fn(&View) -> bool) -> Vec<View> {
-        let is_one = |last: &u32| {
-            let retracted = self.op(*last).is_some_and(|(_, slot)| slot.kind == Kind::Retract);
-            retracted || self.chain(*last).nth(1).is_some()
-        };
-        let several = self.records.iter().filter(|(_, last)| is_one(last));
+        let several = self.records.iter().filter(|(_, last)| self.is_changed(**last));
         let mut names: Vec<_> = several.map(|(name, _)| *name).collect();
         names.sort_unstable();
         let about = |(tag, record)| Some(About { section: tagged(tag)?, record });
         let views = names.into_iter().filter_map(|name| self.view(about(name)?));
         views.filter(holds).collect()
+    }
+
+    /// Whether the record with this last operation was changed or retracted.
+    fn is_changed(&self, last: u32) -> bool {
+        let retracted = self.op(last).is_some_and(|(_, slot)| slot.kind == Kind::Retract);
+        retracted || self.chain(last).nth(1).is_some()
     }
 
     /// Of each block its place among all, which is the same on all nodes for those that both have.
