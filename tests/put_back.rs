@@ -271,22 +271,35 @@ fn two_devices_with_one_card_are_found_out_by_everybody_and_nothing_is_lost_when
         let shown = decide(node, "");
         assert!(shown.contains("peer 3 (Cox's Bazar NW 1) signed two different blocks"), "{shown}");
     }
-    // What it writes after that does not count at the others.
+    let own = "peer 3 (Cox's Bazar NW 1), which is this node, signed two different histories";
+    twins.left.wait_for_any(own);
+    twins.right.wait_for_any(own);
+    twins.one.wait_for_any("peer 3 (Cox's Bazar NW 1) signed two different histories");
+    twins.two.wait_for_any("peer 3 (Cox's Bazar NW 1) signed two different histories");
+    // What it writes after that does not count at the others, and it is told so.
     add(&mut twins.left, "After");
+    twins.left.wait_for_any("But it does NOT count yet");
     twins.left.ask(&["9"]);
     twins.one.wait_for_any("are by somebody who wrote two histories, and wait: see 15.");
     until_all_have(&twins.network, &[1, 2], &["Before"]);
-    // It cannot say itself that it may go on.
-    let shown = decide(&mut twins.left, "1");
-    assert!(shown.contains("Another organisation has to say that it may go on."), "{shown}");
-    for node in [&mut twins.right, &mut twins.one] {
-        // "Right" or "Left", and "After" where that has come already.
-        let shown = decide(node, "2");
-        assert!(shown.contains("Taken over in this node's name: "), "{shown}");
-        assert!(!shown.contains("in this node's name: 0"), "{shown}");
+    // It cannot say itself that it may go on, nor that what it wrote is right.
+    for answer in ["1", "2"] {
+        let shown = decide(&mut twins.left, answer);
+        assert!(shown.contains("Another organisation has to say that it may go on."), "{shown}");
+        assert!(!shown.contains("Taken over"), "{shown}");
     }
+    // "Left", and "After" if that has come already.
+    let shown = decide(&mut twins.one, "2");
+    assert!(shown.contains("Taken over in this node's name: "), "{shown}");
+    assert!(!shown.contains("in this node's name: 0"), "{shown}");
     let shown = decide(&mut twins.two, "1");
     assert!(shown.contains("It may go on"), "{shown}");
+    until("the other device knows that it may go on", || {
+        twins.right.ask(&["9"]);
+        decide(&mut twins.right, "").contains("people have looked into it")
+    });
+    let shown = decide(&mut twins.right, "2");
+    assert!(shown.contains("Taken over in this node's name: 1 change."), "{shown}");
     twins.until_all_hold(&["Before", "Left", "Right", "After"]);
     add(&mut twins.left, "Left later");
     add(&mut twins.right, "Right later");

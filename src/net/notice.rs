@@ -62,6 +62,13 @@ pub enum Notice {
         /// Who has it.
         peer: PeerNumber,
     },
+    /// Somebody was proved to have signed two histories.
+    Forked {
+        /// Who.
+        peer: PeerNumber,
+        /// Whether that is this node itself.
+        is_own: bool,
+    },
     /// Our own disk fails, or is well again.
     Disk(Disk),
 }

@@ -366,6 +366,12 @@ impl<'a> Visit<'a> {
     // --- telling ---
 
     fn report(&self, broken: bool) {
+        for author in self.context.database.newly_forked() {
+            if let Some(peer) = self.context.book.signer(&author).map(|peer| peer.number) {
+                let is_own = peer == self.context.me;
+                self.context.notices.tell(Notice::Forked { peer, is_own });
+            }
+        }
         let Taken { changes, known, waiting, full, contested, .. } = self.taken;
         let tally =
             Tally { new: changes, known, strange: 0, refused: full, waiting, contested, broken };

@@ -140,7 +140,12 @@ impl Desk<'_> {
     pub fn say_saved(&self, done: &str, ticket: Ticket) {
         let database = &self.context.database;
         match database.wait_saved(ticket, SAVE_PATIENCE, &self.context.stop) {
-            Ok(()) => self.screen.say(format!("Saved. {done}")),
+            Ok(()) => {
+                self.screen.say(format!("Saved. {done}"));
+                if database.is_convicted() {
+                    self.screen.say(ledger_words::CONVICTED);
+                }
+            }
             Err(error) => {
                 let why = words::failure(&error);
                 self.screen

@@ -47,12 +47,7 @@ impl Desk<'_> {
             self.screen.say(ledger_words::fork(&who, fork.sequence(), *is_released));
             if !is_released {
                 self.decide(fork)?;
-            } else if self
-                .context
-                .database
-                .waiting(&fork.name().author)
-                .is_ok_and(|all| !all.is_empty())
-            {
+            } else if self.context.database.has_waiting(&fork.name().author).unwrap_or_default() {
                 // What stands in its forked log does not count for that.
                 let answer = self.input.line(ledger_words::REST_CHOICE)?;
                 self.decided(fork, if answer == "2" { "2" } else { "" });
@@ -92,9 +87,12 @@ impl Desk<'_> {
 
     fn decided(&self, fork: &ForkProof, answer: &str) {
         match answer {
-            "1" if self.context.database.with(|replica| replica.author()) == fork.name().author => {
+            "1" | "2" if self.is_own(fork) && !self.is_released(fork) => {
                 self.screen.say(ledger_words::NOT_OWN_FORK);
             }
+            // The word of who forked never counts, and what it signs only when others have looked into it.
+            "1" if self.context.database.has_forked() => self.screen.say(ledger_words::NO_WORD),
+            "2" if self.context.database.is_convicted() => self.screen.say(ledger_words::NO_WORD),
             "1" => {
                 let (name, sequence) = (fork.name(), fork.sequence());
                 let noted = self.context.database.note(|_| vec![Entry::Release { name, sequence }]);
@@ -105,7 +103,7 @@ impl Desk<'_> {
                 self.tell_all();
             }
             "2" => {
-                match self.context.database.take_over(&fork.name().author) {
+                match self.context.database.take_over(&fork.name().author, &self.context.stop) {
                     Ok((count, ticket)) => self.say_saved(&ledger_words::taken_over(count), ticket),
                     Err(error) => self.screen.say(words::failure(&error)),
                 }
@@ -113,6 +111,14 @@ impl Desk<'_> {
             }
             _ => self.screen.say(ledger_words::UNCHANGED),
         }
+    }
+
+    fn is_own(&self, fork: &ForkProof) -> bool {
+        self.context.database.with(|replica| replica.author()) == fork.name().author
+    }
+
+    fn is_released(&self, fork: &ForkProof) -> bool {
+        self.context.database.with(|replica| replica.chains().is_released(fork))
     }
 
     /// Who signs with this key.

@@ -28,6 +28,12 @@ pub const REST_CHOICE: &str = "Changes of its forked log wait here. You have tal
                                decide later): ";
 /// A fork was released.
 pub const RELEASED: &str = "It may go on: what it writes in its new log counts again.";
+/// The word of who forked does not count.
+pub const NO_WORD: &str = "This node has itself signed two different histories: its word does not count for that. \
+                           Another organisation has to decide it.";
+/// What this node writes does not count now.
+pub const CONVICTED: &str = "But it does NOT count yet: this node has signed two different histories. Another \
+                             organisation has to look into it and say that this node may go on: see 15.";
 /// One cannot vouch for oneself.
 pub const NOT_OWN_FORK: &str =
     "That is this node itself. Another organisation has to say that it may go on.";

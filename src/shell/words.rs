@@ -203,6 +203,7 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
             (format!("{} sends: {} % …", peer_name(book, *peer), percent(*done, *all)), false)
         }
         Notice::PutBack { peer } => (put_back(&peer_name(book, *peer)), false),
+        Notice::Forked { peer, is_own } => (forked(&peer_name(book, *peer), *is_own), false),
         Notice::Disk(Disk::Failing(why)) => (
             format!(
                 "WARNING: the disk cannot be written: {}\n  -> Make room or change the card. The node goes on, tries again, and keeps all in memory.",
@@ -227,6 +228,14 @@ fn sending(to: &str, done: u64, all: u64) -> String {
 fn put_back(peer: &str) -> String {
     format!(
         "The memory of this node was put back: {peer} has later changes of its own.\n  -> They are fetched, and it goes on in a new log. Nothing is lost."
+    )
+}
+
+/// That somebody signed two histories.
+fn forked(peer: &str, is_own: bool) -> String {
+    let who = if is_own { format!("{peer}, which is this node,") } else { peer.to_owned() };
+    format!(
+        "WARNING: {who} signed two different histories: its memory was copied or put back, or it lies. What it writes does not count until people have looked into it: see 15."
     )
 }
 

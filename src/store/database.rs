@@ -17,7 +17,6 @@ use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Refused, Rigour};
 use crate::model::ledger::entry::Entry;
-use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::{Heads, Range};
 use crate::model::ledger::import;
 use crate::model::ledger::listing::{Counts, Spot};
@@ -26,7 +25,7 @@ use crate::model::ledger::operation::Operation;
 use crate::model::ledger::replica::{Confirmed, Replica, Taken};
 use crate::model::ledger::stored::Stored;
 use crate::model::ledger::view::View;
-use crate::model::limits::{LOAD_RUN, MAX_BLOCK, READ_BLOCKS, SHOWN_BATCH, SLICE};
+use crate::model::limits::{MAX_BLOCK, READ_BLOCKS, SHOWN_BATCH, SLICE};
 use crate::model::reader::Kept;
 use crate::model::row::Row;
 use crate::model::section::Section;
@@ -71,6 +70,8 @@ pub(in crate::store) struct Inner {
     pub version: u64,
     /// Up to where it has.
     pub texted: u64,
+    /// Whose forks were proved, and nobody was told yet.
+    pub forked: Vec<IdentityKey>,
 }
 
 /// Places of records, as many as may be looked at under one hold of the lock.
@@ -223,60 +224,6 @@ impl Database {
         };
         self.prove(*other)?;
         Err(fault.into())
-    }
-
-    /// Takes a proof of a fork from a peer. Returns whether it says something new.
-    pub fn convict(&self, proof: ForkProof) -> (bool, Ticket) {
-        let mut inner = lock(&self.0.inner);
-        let entry = Stored::proof(&proof);
-        let is_new = inner.replica.convict(proof);
-        if is_new {
-            inner.append(None, entry);
-            self.0.bell.notify_all();
-        }
-        (is_new, inner.ticket())
-    }
-
-    /// Proves that the author of this header signed something else in its place, which is here.
-    pub fn prove(&self, other: SignedHeader) -> Result<bool> {
-        let header = *other.header();
-        let range = Range { name: header.name, from: header.sequence, to: header.sequence + 1 };
-        let own = self.blocks(&range, 1)?;
-        let own = own.first().and_then(|bytes| Received::read(bytes).ok());
-        let Some(own) = own else { return Ok(false) };
-        let proof = ForkProof::new(own.signed().clone(), other)?;
-        Ok(self.convict(proof).0)
-    }
-
-    /// What of an author waits because it forked, and is not here otherwise.
-    pub fn waiting(&self, author: &IdentityKey) -> Result<Vec<Operation>> {
-        // What does not count any more still seems to be here until then.
-        if self.with(Replica::is_stale) {
-            self.build_anew()?;
-        }
-        let (heads, mut waiting) = (self.heads(), Vec::new());
-        for head in heads.iter().filter(|head| head.name.author == *author) {
-            let mut range = Range { name: head.name, from: 0, to: head.length };
-            while range.from < range.to {
-                let blocks = self.blocks(&range, LOAD_RUN)?;
-                if blocks.is_empty() {
-                    break;
-                }
-                range.from += u32::try_from(blocks.len()).unwrap_or(u32::MAX);
-                for block in blocks.iter().filter_map(|bytes| Received::read(bytes).ok()) {
-                    self.with(|replica| waiting.extend(replica.waiting(block)));
-                }
-            }
-        }
-        Ok(waiting)
-    }
-
-    /// Takes over, in this node's name, what of an author waits. Returns how many changes.
-    pub fn take_over(&self, author: &IdentityKey) -> Result<(usize, Ticket)> {
-        let waiting = self.waiting(author)?;
-        let count = waiting.len();
-        let ((), ticket) = self.write(|_| Ok((waiting, ())))?;
-        Ok((count, ticket))
     }
 
     /// One of so many peers has shown its heads: what they say of the own log.

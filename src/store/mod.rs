@@ -5,6 +5,7 @@ pub mod database;
 pub mod destroy;
 pub mod disk;
 pub mod files;
+pub mod forks;
 pub mod holder;
 pub mod identity_file;
 pub mod journal;
