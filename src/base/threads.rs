@@ -63,6 +63,23 @@ where
         .map_err(|cause| Error::device(format!("start thread {name}"), cause))
 }
 
+/// Threads of one owner, who joins them when this is dropped. What they wait for must end before.
+#[derive(Debug, Default)]
+pub struct Joined(Vec<JoinHandle<()>>);
+
+impl Joined {
+    /// Adds a thread.
+    pub fn add(&mut self, thread: JoinHandle<()>) {
+        self.0.push(thread);
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        join(std::mem::take(&mut self.0));
+    }
+}
+
 /// What a thread of a crew does, its errors logged.
 type Job = Box<dyn FnOnce() + Send>;
 

@@ -7,7 +7,7 @@
 //! Nearly all of the time goes into hashes, and each block's are its own: only what is behind them has an order.
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::spawn;
+use crate::base::threads::{Joined, spawn};
 use crate::model::ledger::fault::Fault;
 use crate::model::ledger::replica::Replica;
 use crate::model::ledger::stored::Stored;
@@ -28,6 +28,8 @@ pub struct Loader {
     /// Entries taken so far.
     count: u64,
     done: Receiver<(Replica, Found)>,
+    /// Joined last: they end when nobody hands them anything any more.
+    threads: Joined,
 }
 
 /// Entries as they stand in the file, one behind the other.
@@ -45,20 +47,22 @@ impl Loader {
     /// Reads into this replica, which is empty.
     pub fn new(replica: Replica) -> Result<Self> {
         let count = available_parallelism().map_or(1, usize::from).min(LOAD_READERS);
+        // First, to be dropped last: see the fields.
+        let mut threads = Joined::default();
         let (mut readers, mut read) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let (pieces, taken) = sync_channel::<Piece>(1);
             let (given, entries) = sync_channel::<Read>(1);
-            spawn("reader", move || {
+            threads.add(spawn("reader", move || {
                 // If nobody listens any more, the load has failed, and who waits for it is told.
                 let _ = taken.iter().try_for_each(|piece| given.send(piece.read()));
                 Ok(())
-            })?;
+            })?);
             readers.push(pieces);
             read.push(entries);
         }
         let (all, done) = sync_channel(1);
-        spawn("load", move || {
+        threads.add(spawn("load", move || {
             let mut load = Load::new(replica);
             for turn in read.iter().cycle() {
                 let Ok(entries) = turn.recv() else { break };
@@ -68,8 +72,8 @@ impl Loader {
             }
             let _ = all.send(load.finish());
             Ok(())
-        })?;
-        Ok(Self { piece: Piece::default(), readers, turn: 0, count: 0, done })
+        })?);
+        Ok(Self { piece: Piece::default(), readers, turn: 0, count: 0, done, threads })
     }
 
     /// Takes an entry of the file, in its order.
@@ -187,8 +191,9 @@ mod tests {
         for (at, entry) in entries().iter().enumerate() {
             many.entry(place(at), entry).expect("taken");
         }
-        let Loader { readers, done, .. } = many;
+        let Loader { readers, done, threads, .. } = many;
         drop(readers);
         assert!(done.recv().is_ok() && done.recv().is_err());
+        drop(threads);
     }
 }

@@ -7,7 +7,7 @@
 //! ```
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::spawn;
+use crate::base::threads::{Joined, spawn};
 use crate::model::dialect::Dialect;
 use crate::model::identity::Identity;
 use crate::model::ledger::entry::Entry;
@@ -97,7 +97,7 @@ impl Database {
         let print = files::print(path);
         let scan = scan_beside(path)?;
         let (mut inner, found) = open_ledger(path, owner, &mut loaded)?;
-        let mut scanned = scan.recv().unwrap_or_else(|_| text::scan(path, 0))?;
+        let mut scanned = scan.result.recv().unwrap_or_else(|_| text::scan(path, 0))?;
         let base = Base::read(path);
         let was_empty = inner.replica.chains().heads().is_empty();
         let is_current = base.as_ref().is_some_and(|base| base.ledger == inner.replica.digest());
@@ -161,15 +161,22 @@ impl Database {
     }
 }
 
+/// A look through the text. Its thread is joined when this is dropped.
+struct Scan {
+    result: Receiver<Result<Scanned>>,
+    _thread: Joined,
+}
+
 /// Looks through the text while the ledger is read.
-fn scan_beside(path: &Path) -> Result<Receiver<Result<Scanned>>> {
-    let (path, (done, scan)) = (path.to_owned(), sync_channel(1));
-    spawn("text", move || {
+fn scan_beside(path: &Path) -> Result<Scan> {
+    let (path, (done, result)) = (path.to_owned(), sync_channel(1));
+    let mut thread = Joined::default();
+    thread.add(spawn("text", move || {
         // Nobody waits for it if the ledger cannot be read.
         let _ = done.send(text::scan(&path, 0));
         Ok(())
-    })?;
-    Ok(scan)
+    })?);
+    Ok(Scan { result, _thread: thread })
 }
 
 /// What was found of the ledger, besides what is in memory.
