@@ -70,6 +70,8 @@ pub(in crate::store) struct Inner {
     pub version: u64,
     /// Up to where it has.
     pub texted: u64,
+    /// Up to where it should at once, because a person at this node is waiting for it.
+    pub asked: u64,
     /// Whose forks were proved, and nobody was told yet.
     pub forked: Vec<IdentityKey>,
 }
@@ -184,7 +186,9 @@ impl Database {
     ) -> Result<(T, Ticket)> {
         let mut inner = lock(&self.0.inner);
         let (operations, value) = make(&inner.replica)?;
-        inner.sign(operations.into_iter().map(Entry::Change).collect())?;
+        let signed = inner.sign(operations.into_iter().map(Entry::Change).collect());
+        inner.asked = inner.version;
+        signed?;
         self.0.bell.notify_all();
         Ok((value, inner.ticket()))
     }

@@ -219,8 +219,15 @@ fn open_ledger(path: &Path, owner: Owner, loaded: &mut Loaded) -> Result<(Inner,
         None => {}
     }
     let journal = Journal::new(file, std::mem::take(&mut found.places));
-    let mut inner =
-        Inner { replica, journal, kept: Vec::new(), version: 0, texted: 0, forked: Vec::new() };
+    let mut inner = Inner {
+        replica,
+        journal,
+        kept: Vec::new(),
+        version: 0,
+        texted: 0,
+        asked: 0,
+        forked: Vec::new(),
+    };
     if found.entries == 0 {
         inner.append(None, Stored::birth(&birth));
     }

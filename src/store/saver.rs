@@ -41,16 +41,21 @@ const RETRY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 const EDIT_REST: Duration = Duration::from_millis(1500);
 /// How often an edit may get in the way of one write.
 const MOST_EDITS: usize = 10;
-/// Longest pause between two writes of the text; shorter ones are five times as long as the write took.
+/// Longest pause between two looks at what there is to write; shorter ones are five times as long as the write took.
 const MOST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two writes of a text that takes longer than `MOST_PAUSE` to write; shorter ones are so many
+/// times as long as the write took. Else a card would be worn out by a hundred megabytes after each change of a peer.
+const LARGE_PAUSE: (u32, Duration) = (20, Duration::from_secs(60));
 
 impl Database {
     /// The saver thread: runs until `stop`, and writes a last time then.
     pub fn keep_saved(&self, stop: &Stop, tell: impl Fn(Disk)) -> Result<()> {
         let (mut failures, mut witnessed) = (0, Instant::now());
+        // Not before then the text follows what others changed.
+        let mut text_at = Instant::now();
         loop {
             let ending = stop.is_set();
-            let is_due = self.wait_for_work(ending);
+            let is_due = self.wait_for_work(ending, text_at);
             if !ending && witnessed.elapsed() >= CHECKPOINT_EVERY {
                 witnessed = Instant::now();
                 if let Err(error) = self.note(|replica| replica.checkpoint().into_iter().collect())
@@ -65,8 +70,11 @@ impl Database {
                 continue;
             }
             let begun = Instant::now();
-            let pause = match self.save(stop, &tell) {
-                Ok(()) => {
+            let pause = match self.save(stop, ending, text_at, &tell) {
+                Ok(is_text) => {
+                    if is_text {
+                        text_at = Instant::now() + text_pause(begun.elapsed());
+                    }
                     if std::mem::take(&mut failures) > 0 {
                         tell(Disk::Well);
                     }
@@ -88,13 +96,13 @@ impl Database {
     }
 
     /// Waits a while, unless the node is `ending`, for something to be written or read. Returns whether there is.
-    fn wait_for_work(&self, ending: bool) -> bool {
+    fn wait_for_work(&self, ending: bool, text_at: Instant) -> bool {
         let mut inner = lock(&self.0.inner);
-        if !inner.has_work() && !ending {
+        if !ending && !inner.has_work(text_at) {
             let waited = self.0.bell.wait_timeout(inner, IDLE_LOOK);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let has_work = inner.has_work();
+        let has_work = inner.has_work(text_at) || (ending && inner.texted < inner.version);
         drop(inner);
         has_work || self.is_edited()
     }
@@ -109,7 +117,14 @@ impl Database {
         self.file().close()
     }
 
-    fn save(&self, stop: &Stop, tell: &impl Fn(Disk)) -> Result<()> {
+    /// Writes what is due. Returns whether the text was.
+    fn save(
+        &self,
+        stop: &Stop,
+        ending: bool,
+        text_at: Instant,
+        tell: &impl Fn(Disk),
+    ) -> Result<bool> {
         let file = self.file();
         if lock(&self.0.inner).journal.has_failed() {
             file.resume()?;
@@ -122,7 +137,11 @@ impl Database {
         if self.with(Replica::is_stale) {
             self.build_anew()?;
         }
-        self.write_text(stop, tell)
+        let is_due = ending || lock(&self.0.inner).is_text_due(text_at) || self.is_edited();
+        if is_due {
+            self.write_text(stop, tell)?;
+        }
+        Ok(is_due)
     }
 
     // --- the text ---
@@ -228,6 +247,12 @@ impl Database {
     }
 }
 
+/// How long the text need not be written again that took so long to write.
+fn text_pause(cost: Duration) -> Duration {
+    let (times, most) = LARGE_PAUSE;
+    if cost > MOST_PAUSE { most.min(cost * times) } else { Duration::ZERO }
+}
+
 fn apply_block(replica: &Replica, state: &mut State, bytes: &[u8]) -> Result<()> {
     let Ok(block) = Received::read(bytes) else { return Ok(()) };
     match replica.chains().again(block) {
@@ -269,8 +294,14 @@ impl Inner {
         Ok(Some(changed))
     }
 
-    fn has_work(&mut self) -> bool {
-        self.texted < self.version || self.replica.is_stale() || !self.journal.is_idle()
+    fn has_work(&mut self, text_at: Instant) -> bool {
+        self.is_text_due(text_at) || self.replica.is_stale() || !self.journal.is_idle()
+    }
+
+    /// Whether the text is to be written: what others changed may wait until `text_at`, what somebody changed here
+    /// not.
+    fn is_text_due(&self, text_at: Instant) -> bool {
+        self.texted < self.asked || (self.texted < self.version && Instant::now() >= text_at)
     }
 
     /// How many rows the ledger shows.
@@ -336,5 +367,57 @@ impl Source for Shown<'_> {
 
     fn kept(&self) -> &[Kept] {
         &self.kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::dialect::Dialect;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::import::enter;
+    use crate::model::ledger::names::Namer;
+    use crate::store::opening::Owner;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_text_that_takes_long_is_seldom_written() {
+        for (cost, pause) in [(0, 0), (1, 0), (2, 40), (3, 60), (100, 60)] {
+            assert_eq!(text_pause(Duration::from_secs(cost)), Duration::from_secs(pause), "{cost}");
+        }
+    }
+
+    #[test]
+    fn the_text_waits_for_what_others_changed_and_not_for_what_a_person_did_here() {
+        let folder = std::env::temp_dir().join(format!("reunite-saver-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let key = |byte| SecretKey::from([byte; 32]);
+        let (identity, namer) = (Identity::new(key(1)), Namer::new(&key(7)));
+        let owner = Owner { identity, namer, dialect: Dialect::Sealed };
+        let (database, _) = Database::open(&folder.join("DATABASE1.txt"), owner).expect("opened");
+        let (stop, now) = (Stop::default(), Instant::now());
+        let is_written = |ending, text_at| {
+            database.save(&stop, ending, text_at, &|_| ()).expect("room on the disk")
+        };
+        assert!(is_written(false, now));
+        let row = |name| Row::new(&[name, "", "", "missing"]);
+        database.merge(&[(Section::People, row("Ana"))]).expect("room");
+        assert!(!is_written(false, now + HOUR) && database.is_saved(database.now()));
+        assert!(!lock(&database.0.inner).has_work(now + HOUR));
+        assert!(is_written(false, now));
+        database.merge(&[(Section::People, row("Bo"))]).expect("room");
+        assert!(database.wait_for_work(true, now + HOUR) && is_written(true, now + HOUR));
+        let change = |replica: &Replica| {
+            let (state, namer) = (replica.state(), replica.namer());
+            Ok((enter(state, namer, Section::People, &row("Cy"), &mut rand::rng())?, ()))
+        };
+        database.write(change).expect("room");
+        assert!(lock(&database.0.inner).has_work(now + HOUR) && is_written(false, now + HOUR));
+        assert!(!is_written(false, now));
+        drop(database);
+        let _ = std::fs::remove_dir_all(&folder);
     }
 }
