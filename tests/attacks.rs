@@ -1070,6 +1070,9 @@ fn forger(held: &Held) {
         refused("a changed block", nothing(), &[pieces_of(&[changed])]);
     }
     refused("half a block", nothing(), &[pieces_of(&[bytes[..bytes.len() / 2].to_vec()])]);
+    for closed in [right.closed(|_, field| field == 1), right.closed(|_, _| true)] {
+        refused("a block with closed values", heads_of(&[&right]), &[pieces_of(&[closed])]);
+    }
     let found = Meeting::Found(Some(Box::new(right.signed().clone())));
     refused("an answer that nobody asked for", nothing(), &[found]);
     let (me, many) = (own.public().identity, 5000_u64);

@@ -5,6 +5,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::ids::PeerNumber;
 use crate::model::ledger::block::{Received, SignedHeader};
+use crate::model::ledger::entry::Entry;
 use crate::model::ledger::heads::{Heads, Range};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::replica::{Confirmed, Taken};
@@ -328,8 +329,7 @@ impl<'a> Visit<'a> {
     }
 
     fn run(&self, piece: &[u8]) -> Result<Run> {
-        let blocks = unbundle(piece)?.into_iter().map(Received::read);
-        let blocks = blocks.collect::<std::result::Result<Vec<_>, _>>()?;
+        let blocks = unbundle(piece)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
         if let Some(block) = blocks.first() {
             let author = block.signed().header().name.author;
             if !self.context.book.knows(&author) {
@@ -384,6 +384,18 @@ impl<'a> Visit<'a> {
         if changes > 0 || waiting > 0 || full > 0 {
             self.context.notices.tell(Notice::Received { peer: self.peer, tally });
         }
+    }
+}
+
+/// A block with all its values. One with a value closed has the same signature and the same hash: taken once, it would
+/// never be asked for again, and whoever passed it on would have erased the value here for ever.
+fn read(bytes: &[u8]) -> Result<Received> {
+    let block = Received::read(bytes)?;
+    let is_closed =
+        |entry: &Entry| matches!(entry, Entry::Change(change) if change.secret().is_none());
+    match block.entries().iter().any(is_closed) {
+        true => Err(Error::peer("gave a block with closed values")),
+        false => Ok(block),
     }
 }
 
