@@ -29,7 +29,7 @@ use reunite::model::limits::{
 };
 use reunite::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, bundle};
 use reunite::model::message::{
-    Bind, Fetching, Giving, Listening, Opened, Opening, Spoken, Taking, Talking,
+    Bind, Declined, Fetching, Giving, Listening, Opened, Opening, Spoken, Taking, Talking,
 };
 use reunite::model::noise::Purpose;
 use reunite::model::offer::{Offer, Parts, RowHash, Want, Wanted};
@@ -61,7 +61,7 @@ const MOST_LINES: usize = 12;
 const NOTHING: [u8; 0] = [];
 
 /// What the processes of attackers do.
-const ROLES: [(&str, Role); 19] = [
+const ROLES: [(&str, Role); 20] = [
     ("strange", strange),
     ("unknown", unknown),
     ("unwelcome-reader", unwelcome_reader),
@@ -69,6 +69,7 @@ const ROLES: [(&str, Role); 19] = [
     ("replay-old", replay_old),
     ("other-in-tls", other_in_tls),
     ("curious-reader", curious_reader),
+    ("slow-reader", slow_reader),
     ("race", race),
     ("half-open", half_open),
     ("flood", flood),
@@ -434,6 +435,38 @@ fn curious_reader(held: &Held) {
 fn fetched(raw: &mut Raw) -> [Vec<u8>; 2] {
     raw.frame(&Fetching::Fetch([0; 32]).encode()).expect("sent");
     [raw.expect(), raw.expect()]
+}
+
+#[test]
+fn a_slow_reader_keeps_no_third_copy_in_memory() {
+    let mut siege = siege_with_secrets("slow-reader");
+    siege.suffer("slow-reader", Holds::Peer(2));
+    siege.end();
+}
+
+/// Asks for a copy and does not take it, while there is news, and others ask.
+fn slow_reader(held: &Held) {
+    let reader = Held::of(&held.folder, Holds::Reader);
+    let begun = || {
+        let mut raw = reader.enter(Purpose::Refresh);
+        fetched(&mut raw);
+        raw
+    };
+    let goes_on = |raw: &mut Raw| {
+        raw.frame(&Taking::Want(Want { last: true, buckets: vec![want(0)] }).encode())
+            .expect("sent");
+        raw.expect()
+    };
+    let mut slow = [begun(), begun()];
+    deliver(held, "One, , , missing, 5");
+    let mut newer = begun();
+    assert!(matches!(Giving::decode(&goes_on(&mut slow[0])), Ok(Giving::Rows(_))));
+    deliver(held, "Two, , , missing, 6");
+    begun();
+    let refused = Giving::Refused(Declined::Busy).encode();
+    assert_eq!(goes_on(&mut slow[1]), refused, "it may be slow for ever");
+    assert_eq!(slow[1].until_ended(), NOTHING);
+    assert!(matches!(Giving::decode(&goes_on(&mut newer)), Ok(Giving::Rows(_))));
 }
 
 fn want(bucket: u16) -> Wanted {

@@ -3,7 +3,7 @@
 use crate::base::error::{Error, Result};
 use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Builder, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,21 @@ pub const STACK_BYTES: usize = 256 * 1024;
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Locks `mutex` once whoever holds it is done, which may take long; `Err(Stopped)` if the node ends before.
+pub fn lock_unless<'a, T>(mutex: &'a Mutex<T>, stop: &Stop) -> Result<MutexGuard<'a, T>> {
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(poison)) => return Ok(poison.into_inner()),
+            Err(TryLockError::WouldBlock) if stop.wait(LOCK_LOOK) => return Err(Error::Stopped),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+}
+
+/// How often it is looked whether a lock that is held for long is free.
+const LOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// The node's stop flag: set once, seen by all threads within one slice of waiting.
 #[derive(Clone, Debug, Default)]
@@ -200,6 +215,16 @@ fn join(handles: Vec<JoinHandle<()>>) {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+
+    #[test]
+    fn who_waits_for_a_lock_that_is_held_for_long_sees_the_stop_flag() {
+        let (mutex, stop) = (Mutex::new(7), Stop::default());
+        assert_eq!(lock_unless(&mutex, &stop).map(|guard| *guard).ok(), Some(7));
+        let held = lock(&mutex);
+        stop.set();
+        assert!(matches!(lock_unless(&mutex, &stop), Err(Error::Stopped)));
+        drop(held);
+    }
 
     #[test]
     fn stop_wakes_a_waiting_thread_and_the_crew_joins_it() {

@@ -38,8 +38,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// The index of these rows; each is known by its place among them, counted from 0. Rows of `Replaced`
-    /// count as places and have no hash. A taker that names them as `People` is not sent them again.
+    /// The index of these rows; each is known by its place among them, counted from 0. Rows that no copy can hold count
+    /// as places and have no hash.
     pub fn new<'a>(rows: impl IntoIterator<Item = (Section, &'a str)>) -> Self {
         let rows = rows.into_iter().take(MAX_TRAVELLING_ROWS);
         let mut entries = Vec::with_capacity(rows.size_hint().0);

@@ -2,13 +2,14 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::model::limits::{COMPARE_PATIENCE, PROGRESS_EVERY, ROWS_PIECE, SLOWEST_COPY};
+use crate::model::limits::{COMPARE_PATIENCE, ROWS_PIECE, SLOWEST_COPY};
 use crate::model::message::{Declined, Giving, Taking};
 use crate::model::parcel::pieces;
 use crate::model::reconcile::Giver;
 use crate::model::squeeze::{Pace, Squeezer};
 use crate::model::statement::Hash;
 use crate::net::channel::Channel;
+use crate::net::declined;
 use crate::net::shelf::Shelf;
 use std::time::Instant;
 
@@ -36,8 +37,9 @@ pub fn serve(channel: &mut Channel, shelf: &Shelf, has: &Hash) -> Result<()> {
                     break answer;
                 }
             }
-            Taking::Refused(why) => return Err(refused(why)),
+            Taking::Refused(why) => return Err(declined::by_taker(why)),
         }
+        look_at(channel, shelf)?;
         body = channel.receive_of(&flow)?;
     };
     send_rows(channel, shelf, &answer.places, pace)?;
@@ -53,6 +55,7 @@ fn send_rows(channel: &mut Channel, shelf: &Shelf, places: &[u32], mut pace: Pac
     let mut squeezer = Squeezer::new();
     let flow = channel.flow(SLOWEST_COPY);
     for piece in pieces(rows, ROWS_PIECE) {
+        look_at(channel, shelf)?;
         let started = Instant::now();
         let (head, bytes) = squeezer.parts(&piece, pace.effort());
         let squeezing = started.elapsed();
@@ -63,33 +66,13 @@ fn send_rows(channel: &mut Channel, shelf: &Shelf, places: &[u32], mut pace: Pac
     Ok(())
 }
 
-/// Why the other side does not go on, as an error.
-pub fn refused(why: Declined) -> Error {
-    Error::peer(match why {
-        Declined::Busy => "it takes long to store it, and may still do so",
-        Declined::Full => "it has no room for all of it",
-        Declined::Disk => "its disk cannot be written",
-        Declined::Stopping => "it is being ended",
-    })
-}
-
-/// Shows how far something long has come.
-pub struct Meter<'a> {
-    tell: Box<dyn FnMut(u64, u64) + 'a>,
-    told: Instant,
-}
-
-impl<'a> Meter<'a> {
-    /// A meter that tells how many of how many bytes are done.
-    pub fn new(tell: impl FnMut(u64, u64) + 'a) -> Self {
-        Self { tell: Box::new(tell), told: Instant::now() }
+/// Ends the session if there are two newer shelves: each may be hundreds of megabytes, and a slow reader would keep it
+/// alive for as long as its link takes. What it has got stays with it, and it goes on from there.
+fn look_at(channel: &mut Channel, shelf: &Shelf) -> Result<()> {
+    if !shelf.is_outdated() {
+        return Ok(());
     }
-
-    /// So much is done.
-    pub fn note(&mut self, done: u64, all: u64) {
-        if self.told.elapsed() >= PROGRESS_EVERY {
-            self.told = Instant::now();
-            (self.tell)(done, all);
-        }
-    }
+    channel.send(&Giving::Refused(Declined::Busy).encode())?;
+    channel.finish()?;
+    Err(Error::Full { what: "the memory for old copies: a slow reader has to ask again" })
 }

@@ -25,7 +25,8 @@ use crate::model::squeeze::unsqueeze;
 use crate::model::statement::{Hash, Signed};
 use crate::net::channel::Channel;
 use crate::net::classic;
-use crate::net::copies::{Meter, refused};
+use crate::net::declined;
+use crate::net::meter::Meter;
 use crate::net::notice::Progress;
 use crate::net::phone::Phone;
 use crate::net::sealed::lacking;
@@ -163,7 +164,7 @@ impl<'a> Refresh<'a> {
                 return Ok((PublicView::of(own), signed));
             }
             Giving::Offer(offer) => offer,
-            Giving::Refused(why) => return Err(refused(why)),
+            Giving::Refused(why) => return Err(declined::by_giver(why)),
             _ => return Err(Error::peer("it gives without an offer")),
         };
         if offer.rows == 0 && self.has_copy {
@@ -195,7 +196,7 @@ impl<'a> Refresh<'a> {
             let flow = channel.flow(SLOWEST_FILE);
             match Giving::decode(&channel.receive_of(&flow)?)? {
                 Giving::Parts(parts) => renewal.compare(&parts)?,
-                Giving::Refused(why) => return Err(refused(why)),
+                Giving::Refused(why) => return Err(declined::by_giver(why)),
                 _ => return Err(Error::peer("it was asked for parts")),
             }
         }
@@ -294,7 +295,7 @@ fn signed_by(pinned: &PublicKeys, book: &PeerBook, channel: &mut Channel) -> Res
     match Giving::decode(&first)? {
         Giving::Signed(signed) if signed.is_by(&pinned.identity, book.network()) => Ok(*signed),
         Giving::Signed(_) => Err(Error::peer("its signature is not its own")),
-        Giving::Refused(why) => Err(refused(why)),
+        Giving::Refused(why) => Err(declined::by_giver(why)),
         _ => Err(Error::peer("it gives without a signature")),
     }
 }
@@ -331,7 +332,7 @@ fn receive(
             }
             Giving::Gone(gone) => renewal.drop_gone(&gone)?,
             Giving::End => return Ok(()),
-            Giving::Refused(why) => return Err(refused(why)),
+            Giving::Refused(why) => return Err(declined::by_giver(why)),
             Giving::Signed(_) | Giving::Offer(_) | Giving::Parts(_) => {
                 return Err(Error::peer("it offers twice"));
             }

@@ -2,7 +2,7 @@
 
 use crate::base::clock::wall;
 use crate::base::error::{Error, Result};
-use crate::base::threads::{Stop, lock};
+use crate::base::threads::{Stop, lock, lock_unless};
 use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::replica::Replica;
 use crate::model::limits::{KNOWN_VIEWS, SLICE, VIEW_TRIES};
@@ -14,7 +14,8 @@ use crate::model::section::Section;
 use crate::model::statement::{Hash, Signed, Signer};
 use crate::store::database::{Database, Ticket};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 /// A view, its index, and what is offered and signed of it.
@@ -30,6 +31,8 @@ pub struct Shelf {
     pub signed: Signed,
     /// The state of the database.
     state: Ticket,
+    /// Whether there are two newer ones: who is still being given this one must ask again.
+    outdated: AtomicBool,
     made: Instant,
     /// How long it took to make.
     cost: Duration,
@@ -42,10 +45,46 @@ const SHELF_REST: u32 = 20;
 /// How long somebody waits for a state that is being built anew, as after a fork was proved.
 const STALE_SLICES: usize = 50;
 
+/// A view of no more rows stays until the next one is made; of a larger one there is no room for both.
+const BOTH_ROWS: usize = 100_000;
+
+impl Shelf {
+    /// Whether it should not be given to anybody any more.
+    pub fn is_outdated(&self) -> bool {
+        self.outdated.load(Ordering::Relaxed)
+    }
+}
+
+/// The shelves that are given out: slow readers keep no more than two alive, and those that are about to end.
+#[derive(Debug, Default)]
+struct Given {
+    /// Of the last state that somebody asked for.
+    last: Option<Arc<Shelf>>,
+    /// The last one and the one before it, which readers may still have.
+    alive: [Weak<Shelf>; 2],
+}
+
+impl Given {
+    /// A new one is about to be made: the older one ends.
+    fn make_room(&self) {
+        if let Some(older) = self.alive.first().and_then(Weak::upgrade) {
+            older.outdated.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn put(&mut self, made: &Arc<Shelf>) {
+        self.last = Some(Arc::clone(made));
+        self.alive.rotate_left(1);
+        if let Some(last) = self.alive.last_mut() {
+            *last = Arc::downgrade(made);
+        }
+    }
+}
+
 /// The shelf of the last state that somebody asked for.
 #[derive(Debug, Default)]
 pub struct Shelves {
-    public: Mutex<Option<Arc<Shelf>>>,
+    public: Mutex<Given>,
     /// What was signed lately, the newest last.
     known: Mutex<VecDeque<Signed>>,
 }
@@ -55,20 +94,29 @@ impl Shelves {
     /// readers may keep the node busy with that.
     pub fn public(&self, database: &Database, signer: &Signer, stop: &Stop) -> Result<Arc<Shelf>> {
         // Held while it is made, so that many who ask at once do not each make it.
-        let mut shelf = lock(&self.public);
+        let mut given = lock_unless(&self.public, stop)?;
         // Asked before the rows are taken: a change in between makes the shelf older than it is, never newer.
         let state = database.now();
         let will_do = |shelf: &&Arc<Shelf>| {
             let lately = shelf.cost > SHELF_CHEAP && shelf.made.elapsed() < shelf.cost * SHELF_REST;
-            shelf.state == state || lately
+            // While the state is being built anew there is no newer one to be had; this one names its heads.
+            shelf.state == state || lately || database.with(Replica::is_stale)
         };
-        if let Some(made) = shelf.as_ref().filter(will_do) {
+        if let Some(made) = given.last.as_ref().filter(will_do) {
             return Ok(Arc::clone(made));
         }
-        // The old one goes first: with a million rows there is no room for both.
-        *shelf = None;
-        let made = Arc::new(make(database, state, signer, stop)?);
-        *shelf = Some(Arc::clone(&made));
+        given.make_room();
+        // A large one goes before the next is made.
+        given.last = given.last.take().filter(|last| last.rows.len() <= BOTH_ROWS);
+        let made = match make(database, state, signer, stop) {
+            Ok(made) => Arc::new(made),
+            Err(Error::Deadline { .. }) if given.last.is_some() => {
+                return given.last.clone().ok_or(UNSETTLED);
+            }
+            Err(error) => return Err(error),
+        };
+        given.put(&made);
+        drop(given);
         let mut known = lock(&self.known);
         known.retain(|signed| signed.heads != made.signed.heads);
         if known.len() >= KNOWN_VIEWS {
@@ -94,7 +142,8 @@ fn make(database: &Database, state: Ticket, signer: &Signer, stop: &Stop) -> Res
     let rows = index.arrange(rows);
     let offer = index.offer();
     let made = Instant::now();
-    Ok(Shelf { rows, index, offer, signed, state, made, cost: begun.elapsed() })
+    let (outdated, cost) = (AtomicBool::new(false), begun.elapsed());
+    Ok(Shelf { rows, index, offer, signed, state, outdated, made, cost })
 }
 
 /// What tier 2 may see, and the heads of exactly the ledger from which it follows. The rows are taken in portions, so
@@ -139,4 +188,39 @@ const PROJECTION: &[u8] = b"rn-view1";
 /// The heads of the ledger, and what of it counts, as one hash; none while the state does not follow from them.
 fn heads_of(replica: &Replica) -> Option<Hash> {
     (!replica.is_stale()).then(|| sha256(&[PROJECTION, &replica.digest()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf() -> Arc<Shelf> {
+        let index = Index::default();
+        let signed = Signed { heads: [0; 32], rows: 0, hash: [0; 32], time: 0, signature: [0; 64] };
+        Arc::new(Shelf {
+            rows: Vec::new(),
+            offer: index.offer(),
+            index,
+            signed,
+            state: Ticket::default(),
+            outdated: AtomicBool::new(false),
+            made: Instant::now(),
+            cost: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn who_holds_an_old_shelf_must_give_it_back_when_the_second_newer_one_is_made() {
+        let mut given = Given::default();
+        let shelves = [(); 4].map(|()| shelf());
+        let outdated = || shelves.each_ref().map(|shelf| shelf.is_outdated());
+        let known =
+            [[false; 4], [false; 4], [true, false, false, false], [true, true, false, false]];
+        for (shelf, known) in shelves.iter().zip(known) {
+            given.make_room();
+            given.put(shelf);
+            assert_eq!(outdated(), known);
+        }
+        assert_eq!(given.last.map(|last| last.is_outdated()), Some(false));
+    }
 }

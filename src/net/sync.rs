@@ -18,9 +18,10 @@ use crate::model::noise::Purpose;
 use crate::model::squeeze::{Pace, Squeezer, unsqueeze};
 use crate::net::channel::Channel;
 use crate::net::context::{Context, Order};
-use crate::net::copies::{Meter, refused};
+use crate::net::declined;
 use crate::net::dial::dial;
 use crate::net::intake::{Intake, Outcome as Applied, Run};
+use crate::net::meter::Meter;
 use crate::net::notice::{Notice, Outcome, Tally};
 use crate::net::sealed::Sealed;
 use crate::store::database::Ticket;
@@ -89,7 +90,7 @@ impl<'a> Visit<'a> {
         let stored = match Meeting::decode(&self.channel.expect(Deadline::after(STORED_PATIENCE))?)?
         {
             Meeting::Stored(stored) => stored,
-            Meeting::Refused(why) => return Err(refused(why)),
+            Meeting::Refused(why) => return Err(declined::by_taker(why)),
             _ => return Err(unexpected()),
         };
         self.take(&theirs.heads)?;
@@ -113,7 +114,7 @@ impl<'a> Visit<'a> {
         self.give(&theirs, &ranges, Vec::new(), pace)?;
         match Meeting::decode(&self.channel.expect(Deadline::after(STORED_PATIENCE))?)? {
             Meeting::Stored(_) => self.channel.finish(),
-            Meeting::Refused(why) => Err(refused(why)),
+            Meeting::Refused(why) => Err(declined::by_taker(why)),
             _ => Err(unexpected()),
         }
     }
@@ -128,7 +129,7 @@ impl<'a> Visit<'a> {
         let body = self.channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
         match Meeting::decode(&body)? {
             Meeting::Heads(theirs) => Ok(theirs),
-            Meeting::Refused(why) => Err(refused(why)),
+            Meeting::Refused(why) => Err(declined::by_taker(why)),
             _ => Err(unexpected()),
         }
     }
@@ -214,7 +215,7 @@ impl<'a> Visit<'a> {
                 Ok(Some(found))
             }
             Meeting::Found(None) => Ok(None),
-            Meeting::Refused(why) => Err(refused(why)),
+            Meeting::Refused(why) => Err(declined::by_taker(why)),
             _ => Err(unexpected()),
         }
     }
@@ -319,7 +320,7 @@ impl<'a> Visit<'a> {
                     progress.note(came, all);
                 }
                 Meeting::Given { spare } => return Ok(spare),
-                Meeting::Refused(why) => return Err(refused(why)),
+                Meeting::Refused(why) => return Err(declined::by_taker(why)),
                 Meeting::Heads(_) | Meeting::Found(_) | Meeting::Stored(_) => {
                     return Err(unexpected());
                 }

@@ -1,0 +1,22 @@
+//! Why the other side does not go on, as an error.
+
+use crate::base::error::Error;
+use crate::model::message::Declined;
+
+/// Who was being given something declined it.
+pub fn by_taker(why: Declined) -> Error {
+    Error::peer(match why {
+        Declined::Busy => "it takes long to store it, and may still do so",
+        Declined::Full => "it has no room for all of it",
+        Declined::Disk => "its disk cannot be written",
+        Declined::Stopping => "it is being ended",
+    })
+}
+
+/// Who was asked for a copy declined to give it, or the rest of it.
+pub fn by_giver(why: Declined) -> Error {
+    match why {
+        Declined::Busy => Error::peer("it has newer news than this, or is reading them; ask again"),
+        other => by_taker(other),
+    }
+}
