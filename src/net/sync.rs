@@ -146,10 +146,15 @@ impl<'a> Visit<'a> {
         Having { heads, forks, clashes, spare }
     }
 
-    /// Logs of authors whom nobody here knows.
+    /// Logs that are not wanted: of authors whom nobody here knows, or for which there is no room.
     fn unknown(&self, theirs: &Heads) -> Vec<LogName> {
         let names = theirs.iter().map(|head| head.name);
-        names.filter(|name| !self.context.book.knows(&name.author)).collect()
+        let (wanted, mut spare): (Vec<_>, Vec<_>) =
+            names.partition(|name| self.context.book.knows(&name.author));
+        self.context.database.with(|replica| {
+            spare.extend(wanted.into_iter().filter(|name| !replica.chains().takes(name)));
+        });
+        spare
     }
 
     /// Looks what a peer's heads say of this node's own log.
@@ -347,14 +352,14 @@ impl<'a> Visit<'a> {
     /// Only if all of it is safe here, the peer may believe so.
     fn say_stored(&mut self) -> Result<()> {
         let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let Taken { changes, known, waiting, full, .. } = self.taken;
+        let Taken { changes, known, waiting, .. } = self.taken;
         let why = match self.wait_saved() {
-            Ok(()) if full == 0 => {
+            // What there was no room for is not asked for again: that holds up nothing else.
+            Ok(()) => {
                 let stored =
                     Stored { new: short(changes), known: short(known), waiting: short(waiting) };
                 return self.send(&Meeting::Stored(stored));
             }
-            Ok(()) => Declined::Full,
             Err(Error::Stopped) => Declined::Stopping,
             Err(Error::Deadline { .. }) => Declined::Busy,
             Err(_) => Declined::Disk,

@@ -22,7 +22,7 @@ use crate::store::database::Database;
 use crate::store::files::DataFolder;
 use crate::store::opening::Owner;
 use crate::store::peer_book::PeerBook;
-use crate::store::saver::Disk;
+use crate::store::saver::{Disk, Edits};
 use rustix::net::sockopt;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
@@ -91,9 +91,11 @@ impl Node {
         let saver = spawn("saver", move || {
             let tell = |disk| {
                 match disk {
-                    Disk::Edited(0) => return,
-                    Disk::Edited(_) => keeper.order(Order::ToAll(keeper.work.clone())),
-                    Disk::Failing(_) | Disk::Well => {}
+                    Disk::Edited(edits) if edits == Edits::default() => return,
+                    Disk::Edited(edits) if edits.changes > 0 => {
+                        keeper.order(Order::ToAll(keeper.work.clone()));
+                    }
+                    Disk::Edited(_) | Disk::Failing(_) | Disk::Well | Disk::Gone => {}
                 }
                 keeper.notices.tell(Notice::Disk(disk));
             };

@@ -7,7 +7,7 @@ use crate::model::shown::shown;
 use crate::net::notice::{Notice, Outcome, Progress, Sent, Tally};
 use crate::store::opening::Loaded;
 use crate::store::peer_book::{Peer, PeerBook};
-use crate::store::saver::Disk;
+use crate::store::saver::{Disk, Edits};
 use std::time::Duration;
 
 /// The menu of a tier-1 node. It fits half of a wide terminal.
@@ -141,6 +141,23 @@ pub fn loaded(file: &str, loaded: &Loaded) -> String {
 const LEDGER_LOST: &str = "\nWARNING: the ledger was missing, or had lost its end. What the file says was taken up again.\n  -> \
                            What else was lost comes from peers. If it comes again, the card is failing: change it.";
 
+/// What somebody wrote into the database file.
+fn edited(edits: &Edits) -> String {
+    let mut text =
+        format!("Somebody wrote into the database file. Taken up: {}.", changes(edits.changes));
+    if edits.stale > 0 {
+        text.push('\n');
+        text.push_str(&stale_rows(edits.stale));
+    }
+    if edits.strange > 0 {
+        text.push_str(&format!(
+            "\n{} lines are not understood. They stay in the file; 1 shows them.",
+            edits.strange
+        ));
+    }
+    text
+}
+
 /// That rows of an edited text were not taken up.
 pub fn stale_rows(count: usize) -> String {
     let rows = if count == 1 { "1 row says".into() } else { format!("{count} rows say") };
@@ -211,8 +228,9 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
             ),
             false,
         ),
-        Notice::Disk(Disk::Edited(rows)) => {
-            (format!("Somebody wrote into the database file. Taken up: {}.", changes(*rows)), false)
+        Notice::Disk(Disk::Edited(edits)) => (edited(edits), false),
+        Notice::Disk(Disk::Gone) => {
+            ("The database file was removed. It is written again.".into(), false)
         }
         Notice::Disk(Disk::Well) => {
             ("The disk can be written again; everything is saved.".into(), false)

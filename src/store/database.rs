@@ -35,7 +35,7 @@ use crate::store::ledger_file::LedgerFile;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A handle to the database of this node; clones share it.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ pub(in crate::store) struct Inner {
     pub version: u64,
     /// Up to where it has.
     pub texted: u64,
+    /// Not before then the state is built anew.
+    pub rebuild_at: Instant,
     /// Up to where it should at once, because a person at this node is waiting for it.
     pub asked: u64,
     /// Whose forks were proved, and nobody was told yet.

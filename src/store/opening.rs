@@ -38,6 +38,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
 
 /// Who opens a database.
 #[derive(Debug)]
@@ -123,24 +124,10 @@ impl Database {
             (loaded.taken_up, loaded.stale) = (taken.new, taken.stale);
             loaded.lost = is_lost && loaded.taken_up > 0;
         }
-        for rows in found.versions.chunks(MERGE_BATCH) {
-            inner.merge(rows, &mut Vec::new())?;
-        }
-        // In a network where no ledger travels nobody else can have more of this log than is here.
-        let is_whole = found.faults.is_empty() && loaded.recovered.damages.is_empty();
-        if dialect == Dialect::Classic && is_whole {
-            inner.replica.go_on();
-        }
-        inner.version += 1;
+        inner.complete(found, dialect, &mut loaded)?;
         if is_as_written && is_current && loaded.taken_up == 0 {
             inner.texted = inner.version;
         }
-        let counts = inner.replica.state().counts();
-        (loaded.rows, loaded.contested) = (counts.shown, counts.contested);
-        loaded.kept.clone_from(&inner.kept);
-        loaded.faults = found.faults;
-        // What is taken up is on the disk before anybody is met; what the disk does not take goes on waiting.
-        inner.write_out();
         // A text that went unread while the ledger went on showed what nobody can tell.
         let showed = match is_current || was_empty {
             true => inner.replica.chains().heads(),
@@ -225,6 +212,7 @@ fn open_ledger(path: &Path, owner: Owner, loaded: &mut Loaded) -> Result<(Inner,
         kept: Vec::new(),
         version: 0,
         texted: 0,
+        rebuild_at: Instant::now(),
         asked: 0,
         forked: Vec::new(),
     };
@@ -264,6 +252,26 @@ fn put_aside(ledger: &Path) -> Result<PathBuf> {
 }
 
 impl Inner {
+    /// Takes what else was found, and says what is there now.
+    fn complete(&mut self, found: Old, dialect: Dialect, loaded: &mut Loaded) -> Result<()> {
+        for rows in found.versions.chunks(MERGE_BATCH) {
+            self.merge(rows, &mut Vec::new())?;
+        }
+        // In a network where no ledger travels nobody else can have more of this log than is here.
+        let is_whole = found.faults.is_empty() && loaded.recovered.damages.is_empty();
+        if dialect == Dialect::Classic && is_whole {
+            self.replica.go_on();
+        }
+        self.version += 1;
+        let counts = self.replica.state().counts();
+        (loaded.rows, loaded.contested) = (counts.shown, counts.contested);
+        loaded.kept.clone_from(&self.kept);
+        loaded.faults = found.faults;
+        // What is taken up is on the disk before anybody is met; what the disk does not take goes on waiting.
+        self.write_out();
+        Ok(())
+    }
+
     /// Takes what somebody changed in the text while it showed what the ledger says now, but for the records that
     /// `changed` since: of these, values that never were are new, and all others are stale.
     pub fn take_edits(&mut self, records: &Records, changed: &HashSet<About>) -> Result<Merged> {

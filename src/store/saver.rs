@@ -31,8 +31,21 @@ pub enum Disk {
     Failing(String),
     /// They could be written again.
     Well,
-    /// Somebody wrote so many changes into the text while the node was running.
-    Edited(usize),
+    /// Somebody wrote into the text while the node was running.
+    Edited(Edits),
+    /// Somebody removed the text; it is written again.
+    Gone,
+}
+
+/// What somebody wrote into the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Changes that were taken up.
+    pub changes: usize,
+    /// Rows that say only what was before.
+    pub stale: usize,
+    /// Lines that are not understood.
+    pub strange: usize,
 }
 
 /// Shortest and longest pause after a write that failed.
@@ -46,6 +59,10 @@ const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause between two writes of a text that takes longer than `MOST_PAUSE` to write; shorter ones are so many
 /// times as long as the write took. Else a card would be worn out by a hundred megabytes after each change of a peer.
 const LARGE_PAUSE: (u32, Duration) = (20, Duration::from_secs(60));
+
+/// Longest pause between two times that the state is built anew; shorter ones are so many times as long as it took.
+/// Nobody keeps a node busy with ever new proofs.
+const REBUILD_PAUSE: (u32, Duration) = (20, Duration::from_secs(600));
 
 impl Database {
     /// The saver thread: runs until `stop`, and writes a last time then.
@@ -104,7 +121,12 @@ impl Database {
         }
         let has_work = inner.has_work(text_at) || (ending && inner.texted < inner.version);
         drop(inner);
-        has_work || self.is_edited()
+        has_work || self.is_edited() || self.is_gone()
+    }
+
+    /// Whether somebody has removed the text.
+    fn is_gone(&self) -> bool {
+        files::print(&self.0.path).is_none()
     }
 
     /// Whether somebody else has written the text. One that is gone is no edit: it is written again.
@@ -134,10 +156,14 @@ impl Database {
         if lock(&self.0.inner).journal.has_failed() {
             return Err(Error::device("write the ledger", io::Error::other("it failed again")));
         }
-        if self.with(Replica::is_stale) {
+        if lock(&self.0.inner).is_rebuild_due() {
+            let begun = Instant::now();
             self.build_anew()?;
+            let pause = REBUILD_PAUSE.1.min(begun.elapsed() * REBUILD_PAUSE.0);
+            lock(&self.0.inner).rebuild_at = Instant::now() + pause;
         }
-        let is_due = ending || lock(&self.0.inner).is_text_due(text_at) || self.is_edited();
+        let is_due = lock(&self.0.inner).is_text_due(text_at);
+        let is_due = ending || is_due || self.is_edited() || self.is_gone();
         if is_due {
             self.write_text(stop, tell)?;
         }
@@ -151,9 +177,11 @@ impl Database {
         let path = &self.0.path;
         for _ in 0..MOST_EDITS {
             if self.is_edited() {
-                let changes = self.take_up(stop)?;
-                tell(Disk::Edited(changes));
+                tell(Disk::Edited(self.take_up(stop)?));
                 self.file().flush()?;
+            }
+            if self.is_gone() {
+                tell(Disk::Gone);
             }
             let shown = Shown::now(self);
             let written =
@@ -178,7 +206,7 @@ impl Database {
 
     /// Somebody edited the text while the node was running: what they wrote is taken up before it is replaced.
     /// Rows they removed come back: removing is not done in the file. Returns how many changes there are.
-    fn take_up(&self, stop: &Stop) -> Result<usize> {
+    fn take_up(&self, stop: &Stop) -> Result<Edits> {
         let path = &self.0.path;
         // An editor or a copy may be in the middle of it: wait until it has rested.
         let mut print = files::print(path);
@@ -188,6 +216,9 @@ impl Database {
             if again == std::mem::replace(&mut print, again) {
                 break;
             }
+        }
+        if print.is_none() {
+            return Ok(Edits::default());
         }
         let shown = self.counts().shown.iter().sum();
         let (records, _) = text::read(path, shown)?;
@@ -199,7 +230,7 @@ impl Database {
         let mut inner = lock(&self.0.inner);
         // What is not understood stands only in the text: what was corrected there is gone. But not if people
         // are missing too: then the file was cut off, and nothing of it was meant.
-        inner.take_kept(records.kept(), whole);
+        let strange = inner.take_kept(records.kept(), whole);
         // Edits are over what the text showed: of records that changed since, that cannot be told any more.
         let taken = match inner.changed_since(&showed)? {
             Some(changed) => inner.take_edits(&records, &changed)?,
@@ -208,7 +239,7 @@ impl Database {
         inner.version += 1;
         drop(inner);
         *lock(&self.0.seen) = Seen { print, people, showed };
-        Ok(taken.new)
+        Ok(Edits { changes: taken.new, stale: taken.stale, strange })
     }
 
     // --- the state ---
@@ -295,7 +326,12 @@ impl Inner {
     }
 
     fn has_work(&mut self, text_at: Instant) -> bool {
-        self.is_text_due(text_at) || self.replica.is_stale() || !self.journal.is_idle()
+        self.is_text_due(text_at) || self.is_rebuild_due() || !self.journal.is_idle()
+    }
+
+    /// Whether the state is to be built anew now.
+    fn is_rebuild_due(&self) -> bool {
+        self.replica.is_stale() && Instant::now() >= self.rebuild_at
     }
 
     /// Whether the text is to be written: what others changed may wait until `text_at`, what somebody changed here
@@ -309,17 +345,18 @@ impl Inner {
         self.replica.state().counts().shown.iter().sum()
     }
 
-    /// What is not understood in an edited text: instead of what was known, or besides it.
-    fn take_kept(&mut self, kept: &[Kept], instead: bool) {
-        if instead {
-            self.kept.clear();
+    /// What is not understood in an edited text: instead of what was known, or besides it. Returns how many lines were
+    /// not known.
+    fn take_kept(&mut self, kept: &[Kept], instead: bool) -> usize {
+        let known: HashSet<_> = self.kept.iter().map(|one| (one.section, &one.bytes)).collect();
+        let is_new = |one: &&Kept| !known.contains(&(one.section, &one.bytes));
+        let new: Vec<_> = kept.iter().filter(is_new).cloned().collect();
+        let count = new.len();
+        match instead {
+            true => self.kept = kept.to_vec(),
+            false => self.kept.extend(new),
         }
-        for one in kept {
-            let same = |known: &Kept| (known.section, &known.bytes) == (one.section, &one.bytes);
-            if instead || !self.kept.iter().any(same) {
-                self.kept.push(one.clone());
-            }
-        }
+        count
     }
 }
 
