@@ -29,7 +29,7 @@ pub struct Loader {
     count: u64,
     done: Receiver<(Replica, Found)>,
     /// Joined last: they end when nobody hands them anything any more.
-    threads: Joined,
+    _threads: Joined,
 }
 
 /// Entries as they stand in the file, one behind the other.
@@ -73,7 +73,7 @@ impl Loader {
             let _ = all.send(load.finish());
             Ok(())
         })?);
-        Ok(Self { piece: Piece::default(), readers, turn: 0, count: 0, done, threads })
+        Ok(Self { piece: Piece::default(), readers, turn: 0, count: 0, done, _threads: threads })
     }
 
     /// Takes an entry of the file, in its order.
@@ -191,9 +191,9 @@ mod tests {
         for (at, entry) in entries().iter().enumerate() {
             many.entry(place(at), entry).expect("taken");
         }
-        let Loader { readers, done, threads, .. } = many;
+        let Loader { readers, done, _threads, .. } = many;
         drop(readers);
         assert!(done.recv().is_ok() && done.recv().is_err());
-        drop(threads);
+        drop(_threads);
     }
 }

@@ -4,6 +4,7 @@ pub mod commit;
 pub mod database;
 pub mod destroy;
 pub mod disk;
+pub mod edits;
 pub mod files;
 pub mod forks;
 pub mod holder;

@@ -7,25 +7,21 @@
 //! ```
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::{Joined, spawn};
+use crate::base::threads::{Joined, lock, spawn};
 use crate::model::dialect::Dialect;
 use crate::model::identity::Identity;
-use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::Fault;
 use crate::model::ledger::heads::Heads;
-use crate::model::ledger::import::{self, HandEdits, Replacements};
 use crate::model::ledger::names::Namer;
-use crate::model::ledger::operation::About;
 use crate::model::ledger::replica::Replica;
 use crate::model::ledger::stored::{Birth, Stored};
 use crate::model::ledger::view::View;
 use crate::model::limits::MERGE_BATCH;
 use crate::model::reader::Kept;
-use crate::model::records::Records;
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::writer::{Snapshot, write_all};
-use crate::store::database::{Database, Inner, Merged, Seen, Shared};
+use crate::store::database::{Database, Inner, Seen, Shared};
 use crate::store::disk::RealDisk;
 use crate::store::files;
 use crate::store::journal::Journal;
@@ -97,7 +93,7 @@ impl Database {
         // Taken before reading: an edit while it is read is an edit.
         let print = files::print(path);
         let scan = scan_beside(path)?;
-        let (mut inner, found) = open_ledger(path, owner, &mut loaded)?;
+        let (inner, found) = open_ledger(path, owner, &mut loaded)?;
         let mut scanned = scan.result.recv().unwrap_or_else(|_| text::scan(path, 0))?;
         let base = Base::read(path);
         let was_empty = inner.replica.chains().heads().is_empty();
@@ -107,44 +103,65 @@ impl Database {
         // A text as it was written says nothing new, if the ledger is there that it was written from. If that is gone,
         // or cut off, the text may be all that is left.
         let is_read = !is_as_written || is_lost || loaded.put_aside.is_some();
-        let shown = if is_read { inner.shown() } else { 0 };
+        let shown = if is_read { inner.replica.state().counts().shown.iter().sum() } else { 0 };
         if !is_as_written {
             // Only now it is known whether rows are missing in it.
             scanned = text::scan(path, shown)?;
         }
-        inner.kept.clone_from(&scanned.kept);
+        let database = Self::of(path, inner);
+        lock(&database.0.inner).kept.clone_from(&scanned.kept);
         if is_read {
             let (records, doubled) = text::read(path, shown)?;
             loaded.doubled = doubled;
             let taken = match is_current {
-                true => inner.take_edits(&records, &HashSet::new()),
-                false => inner.import(&records),
+                true => lock(&database.0.inner).take_edits(&records, &HashSet::new()),
+                false => database.import(&records),
             };
             let taken = taken?;
             (loaded.taken_up, loaded.stale) = (taken.new, taken.stale);
             loaded.lost = is_lost && loaded.taken_up > 0;
         }
-        inner.complete(found, dialect, &mut loaded)?;
+        for rows in found.versions.chunks(MERGE_BATCH) {
+            database.merge(rows)?;
+        }
+        // What is taken up is on the disk before anybody is met; what the disk does not take goes on waiting.
+        database.write_out();
+        let counts = database.counts();
+        (loaded.rows, loaded.contested) = (counts.shown, counts.contested);
+        loaded.faults = found.faults;
+        let mut inner = lock(&database.0.inner);
+        // In a network where no ledger travels nobody else can have more of this log than is here.
+        let is_whole = loaded.faults.is_empty() && loaded.recovered.damages.is_empty();
+        if dialect == Dialect::Classic && is_whole {
+            inner.replica.go_on();
+        }
+        inner.version += 1;
         if is_as_written && is_current && loaded.taken_up == 0 {
             inner.texted = inner.version;
         }
+        loaded.kept.clone_from(&inner.kept);
         // A text that went unread while the ledger went on showed what nobody can tell.
         let showed = match is_current || was_empty {
             true => inner.replica.chains().heads(),
             false => Heads::default(),
         };
-        let seen = Seen { print, people: scanned.people, showed };
+        drop(inner);
+        *lock(&database.0.seen) = Seen { print, people: scanned.people, showed };
+        if database.with(Replica::is_stale) {
+            database.build_anew()?;
+        }
+        Ok((database, loaded))
+    }
+
+    fn of(path: &Path, inner: Inner) -> Self {
+        let seen = Seen { print: None, people: 0, showed: Heads::default() };
         let shared = Shared {
             path: path.to_owned(),
             inner: Mutex::new(inner),
             seen: Mutex::new(seen),
             bell: Condvar::new(),
         };
-        let database = Self(Arc::new(shared));
-        if database.with(Replica::is_stale) {
-            database.build_anew()?;
-        }
-        Ok((database, loaded))
+        Self(Arc::new(shared))
     }
 }
 
@@ -249,98 +266,4 @@ fn put_aside(ledger: &Path) -> Result<PathBuf> {
         }
     }
     Ok(aside(&begin))
-}
-
-impl Inner {
-    /// Takes what else was found, and says what is there now.
-    fn complete(&mut self, found: Old, dialect: Dialect, loaded: &mut Loaded) -> Result<()> {
-        for rows in found.versions.chunks(MERGE_BATCH) {
-            self.merge(rows, &mut Vec::new())?;
-        }
-        // In a network where no ledger travels nobody else can have more of this log than is here.
-        let is_whole = found.faults.is_empty() && loaded.recovered.damages.is_empty();
-        if dialect == Dialect::Classic && is_whole {
-            self.replica.go_on();
-        }
-        self.version += 1;
-        let counts = self.replica.state().counts();
-        (loaded.rows, loaded.contested) = (counts.shown, counts.contested);
-        loaded.kept.clone_from(&self.kept);
-        loaded.faults = found.faults;
-        // What is taken up is on the disk before anybody is met; what the disk does not take goes on waiting.
-        self.write_out();
-        Ok(())
-    }
-
-    /// Takes what somebody changed in the text while it showed what the ledger says now, but for the records that
-    /// `changed` since: of these, values that never were are new, and all others are stale.
-    pub fn take_edits(&mut self, records: &Records, changed: &HashSet<About>) -> Result<Merged> {
-        let (state, namer) = (self.replica.state(), self.replica.namer());
-        let meant = |(section, row): &(Section, Row)| import::meant(state, namer, *section, row);
-        let (late, rows): (Vec<_>, Vec<_>) =
-            all_rows(records).into_iter().partition(|row| changed.contains(&meant(row)));
-        let HandEdits { operations, strange, stale } =
-            import::hand_edits(state, namer, &rows, &mut rand::rng());
-        let (new, count) = (operations.len(), strange.len());
-        let mut merged = Merged { new, strange: count, stale, ..Merged::default() };
-        self.keep(&strange);
-        self.sign(operations.into_iter().map(Entry::Change).collect())?;
-        merged.add(self.merge(&late, &mut Vec::new())?);
-        Ok(merged)
-    }
-
-    /// Imports the rows of a text, in portions that the disk can take one after the other.
-    pub fn import(&mut self, records: &Records) -> Result<Merged> {
-        let replaced = records.rows(Section::Replaced);
-        let namer = self.replica.namer().clone();
-        let mut replacements = Replacements::new(&namer, replaced.iter());
-        let (mut sum, mut strange) = (Merged::default(), Vec::new());
-        let rows = all_rows(records);
-        for rows in rows.chunks(MERGE_BATCH) {
-            for (section, row) in rows {
-                if *section == Section::People {
-                    replacements.note(row);
-                }
-            }
-            sum.add(self.merge(rows, &mut strange)?);
-            if self.journal.is_long() {
-                self.write_out();
-            }
-        }
-        self.keep(&strange);
-        for (about, said) in replacements.said() {
-            let Some(view) = self.replica.state().view(about) else { continue };
-            let operations = said.settle(&view, REPLACED, &mut rand::rng())?;
-            self.sign(operations.into_iter().map(Entry::Change).collect())?;
-        }
-        Ok(sum)
-    }
-
-    /// Has the disk take what waits. What it does not take goes on waiting.
-    fn write_out(&mut self) {
-        if let Err(error) = self.journal.file().flush() {
-            log::warn!("{error}");
-        }
-        self.journal.saved();
-    }
-
-    /// Rows that cannot be operations stay in the text, as what is not understood.
-    fn keep(&mut self, strange: &[(Section, Row)]) {
-        for (section, row) in strange {
-            let (section, bytes) = (Some(*section), row.line().as_bytes().to_vec());
-            let why = "it cannot be shared: it is too long, or written unusually";
-            if !self.kept.iter().any(|kept| kept.bytes == bytes) {
-                self.kept.push(Kept { section, line: 0, bytes, why });
-            }
-        }
-    }
-}
-
-/// Why a row under `Replaced:` is hidden of which no newer one is there.
-const REPLACED: &str = "replaced in an old database";
-
-/// The rows of a text, those under `Replaced:` last.
-fn all_rows(records: &Records) -> Vec<(Section, Row)> {
-    let rows = |section| records.rows(section).iter().map(move |row| (section, row.clone()));
-    Section::ALL.into_iter().flat_map(rows).collect()
 }

@@ -3,15 +3,13 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
-use crate::model::ledger::block::{Received, Verified};
-use crate::model::ledger::entry::Entry;
+use crate::model::ledger::block::Received;
 use crate::model::ledger::heads::{Heads, Range};
 use crate::model::ledger::listing::Spot;
-use crate::model::ledger::operation::About;
 use crate::model::ledger::replica::Replica;
 use crate::model::ledger::state::State;
 use crate::model::ledger::stored::Stored;
-use crate::model::limits::{CHECKPOINT_EVERY, IDLE_LOOK, LOAD_RUN, READ_BLOCKS, SHOWN_BATCH};
+use crate::model::limits::{CHECKPOINT_EVERY, IDLE_LOOK, LOAD_RUN, SHOWN_BATCH};
 use crate::model::reader::Kept;
 use crate::model::row::Row;
 use crate::model::section::Section;
@@ -227,17 +225,11 @@ impl Database {
             let seen = lock(&self.0.seen);
             (people >= seen.people, seen.showed.clone())
         };
-        let mut inner = lock(&self.0.inner);
         // What is not understood stands only in the text: what was corrected there is gone. But not if people
         // are missing too: then the file was cut off, and nothing of it was meant.
-        let strange = inner.take_kept(records.kept(), whole);
-        // Edits are over what the text showed: of records that changed since, that cannot be told any more.
-        let taken = match inner.changed_since(&showed)? {
-            Some(changed) => inner.take_edits(&records, &changed)?,
-            None => inner.import(&records)?,
-        };
-        inner.version += 1;
-        drop(inner);
+        let strange = lock(&self.0.inner).take_kept(records.kept(), whole);
+        let taken = self.take_edited(&records, &showed)?;
+        lock(&self.0.inner).version += 1;
         *lock(&self.0.seen) = Seen { print, people, showed };
         Ok(Edits { changes: taken.new, stale: taken.stale, strange })
     }
@@ -255,7 +247,7 @@ impl Database {
         }
         done = heads;
         let mut inner = lock(&self.0.inner);
-        for entry in &inner.entries_since(&done, usize::MAX)?.unwrap_or_default() {
+        for entry in &inner.entries_since(&done)? {
             apply_block(&inner.replica, &mut state, Stored::block_of(entry).unwrap_or_default())?;
         }
         inner.replica.renewed(state, turns);
@@ -293,36 +285,14 @@ fn apply_block(replica: &Replica, state: &mut State, bytes: &[u8]) -> Result<()>
 }
 
 impl Inner {
-    /// The entries behind these heads, those that are not on the disk yet last; `None` if they are more than `most`.
-    fn entries_since(&mut self, heads: &Heads, most: usize) -> Result<Option<Vec<Vec<u8>>>> {
+    /// The entries behind these heads, those that are not on the disk yet last.
+    fn entries_since(&mut self, heads: &Heads) -> Result<Vec<Vec<u8>>> {
         let ranges = self.heads().beyond(heads);
         let places = ranges.iter().flat_map(|range| self.journal.places(range, usize::MAX));
-        let places: Vec<_> = places.take(most.saturating_add(1)).collect();
-        let waiting: Vec<_> = self.journal.waiting().map(<[u8]>::to_vec).collect();
-        if places.len().saturating_add(waiting.len()) > most {
-            return Ok(None);
-        }
-        let file = self.journal.file().clone();
-        let mut entries =
-            places.into_iter().map(|place| file.read(place)).collect::<Result<Vec<_>>>()?;
-        entries.extend(waiting);
-        Ok(Some(entries))
-    }
-
-    /// The records that blocks behind these heads are about; `None` if they are too many to look at.
-    fn changed_since(&mut self, heads: &Heads) -> Result<Option<HashSet<About>>> {
-        let Some(entries) = self.entries_since(heads, READ_BLOCKS)? else { return Ok(None) };
-        let mut changed = HashSet::new();
-        for bytes in entries.iter().filter_map(|entry| Stored::block_of(entry)) {
-            let Ok(block) = Received::read(bytes) else { continue };
-            let block = self.replica.chains().again(block);
-            for entry in block.as_ref().map(Verified::entries).unwrap_or_default() {
-                if let Entry::Change(operation) = entry {
-                    changed.insert(operation.about());
-                }
-            }
-        }
-        Ok(Some(changed))
+        let file = self.journal.file();
+        let mut entries = places.map(|place| file.read(place)).collect::<Result<Vec<_>>>()?;
+        entries.extend(self.journal.waiting().map(<[u8]>::to_vec));
+        Ok(entries)
     }
 
     fn has_work(&mut self, text_at: Instant) -> bool {
@@ -338,11 +308,6 @@ impl Inner {
     /// not.
     fn is_text_due(&self, text_at: Instant) -> bool {
         self.texted < self.asked || (self.texted < self.version && Instant::now() >= text_at)
-    }
-
-    /// How many rows the ledger shows.
-    pub(in crate::store) fn shown(&self) -> usize {
-        self.replica.state().counts().shown.iter().sum()
     }
 
     /// What is not understood in an edited text: instead of what was known, or besides it. Returns how many lines were
