@@ -24,8 +24,8 @@ use reunite::model::ledger::names::{LogName, Namer};
 use reunite::model::ledger::pen::Pen;
 use reunite::model::ledger::state::State;
 use reunite::model::limits::{
-    ALARM_BURST, BUSY_RETRY, MAX_FRAME, MAX_MEMBER_DOORS, MAX_PEER_SESSIONS, MAX_ROWS_BYTES,
-    MAX_ROWS_PIECE, MAX_SPOKEN, MESSAGE_BURST, WRONG_TOKENS,
+    ALARM_BURST, BUSY_RETRY, MAX_FINDS, MAX_FRAME, MAX_MEMBER_DOORS, MAX_PEER_MEETINGS,
+    MAX_PEER_SESSIONS, MAX_ROWS_BYTES, MAX_ROWS_PIECE, MAX_SPOKEN, MESSAGE_BURST, WRONG_TOKENS,
 };
 use reunite::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, bundle};
 use reunite::model::message::{
@@ -714,7 +714,7 @@ fn trickle_talk(held: &Held) {
 }
 
 fn trickle_rows(held: &Held) {
-    let sessions = (0..MAX_PEER_SESSIONS).map(|_| held.enter(Purpose::Sync)).collect();
+    let sessions = (0..MAX_PEER_MEETINGS).map(|_| held.enter(Purpose::Sync)).collect();
     let block = Author::of(held).block(&["Slow, , , missing, 9"]);
     trickle(sessions, &frame::encode(&heads_of(&[&block]).encode()));
 }
@@ -759,7 +759,7 @@ fn frames(held: &Held) {
         }
     }
     // Frames that never end, as many as it may have sessions: each is cut off.
-    let mut endless: Vec<_> = (0..MAX_PEER_SESSIONS).map(|_| held.enter(Purpose::Sync)).collect();
+    let mut endless: Vec<_> = (0..MAX_PEER_MEETINGS).map(|_| held.enter(Purpose::Sync)).collect();
     for raw in &mut endless {
         raw.send(&[&too_long(MAX_FRAME)[..], &[48; 10_000]].concat()).expect("sent");
     }
@@ -1028,13 +1028,18 @@ impl Author {
     }
 
     fn block(&mut self, lines: &[&str]) -> Verified {
+        self.block_at(lines, 1_000_000)
+    }
+
+    /// Of two histories what was written before them counts: a lower Lamport number.
+    fn block_at(&mut self, lines: &[&str], lamport: u64) -> Verified {
         let entry = |line: &&str| {
             let (state, row) = (State::default(), Row::new(&line.split(", ").collect::<Vec<_>>()));
             let made = import(&state, &self.namer, Section::People, &row).expect("right");
             Entry::Change(made.expect("new"))
         };
         let entries = lines.iter().map(entry).collect();
-        self.pen.sign(entries, 1_000_000, 0).expect("room")
+        self.pen.sign(entries, lamport, 0).expect("room")
     }
 }
 
@@ -1090,22 +1095,28 @@ fn forger(held: &Held) {
     let stranger = Author::signing(held, &Identity::random(&mut rand::rng()))
         .block(&["Stranger, , , missing, 2"]);
     refused("an author whom nobody knows", heads_of(&[&stranger]), &[given(&[&stranger])]);
-    let mut forged = Author::of(held).block(&["Forged, , , missing, 3"]).bytes().to_vec();
+    let forged = Author::of(held).block(&["Forged, , , missing, 3"]);
+    let (told, mut forged) = (heads_of(&[&forged]), forged.bytes().to_vec());
     let victim = identity(&held.folder, 3).public().identity;
     forged[1..33].copy_from_slice(victim.as_bytes());
     let nothing = || heads_of(&[]);
-    refused("a block in another's name", nothing(), &[pieces_of(&[forged])]);
+    refused("a block in another's name", told, &[pieces_of(&[forged])]);
     let right = Author::of(held).block(&["Changed, , , missing, 4"]);
     let bytes = right.bytes();
     for at in [0, 40, 44, 80, 90, 100, 120, 160, bytes.len() - 3] {
         let mut changed = bytes.to_vec();
         changed[at] ^= 1;
-        refused("a changed block", nothing(), &[pieces_of(&[changed])]);
+        refused("a changed block", heads_of(&[&right]), &[pieces_of(&[changed])]);
     }
-    refused("half a block", nothing(), &[pieces_of(&[bytes[..bytes.len() / 2].to_vec()])]);
+    refused(
+        "half a block",
+        heads_of(&[&right]),
+        &[pieces_of(&[bytes[..bytes.len() / 2].to_vec()])],
+    );
     for closed in [right.closed(|_, field| field == 1), right.closed(|_, _| true)] {
         refused("a block with closed values", heads_of(&[&right]), &[pieces_of(&[closed])]);
     }
+    refused("a block of which its heads do not tell", nothing(), &[given(&[&right])]);
     let found = Meeting::Found(Some(Box::new(right.signed().clone())));
     refused("an answer that nobody asked for", nothing(), &[found]);
     let (me, many) = (own.public().identity, 5000_u64);
@@ -1115,12 +1126,22 @@ fn forger(held: &Held) {
     let mut raw = held.enter(Purpose::Sync);
     let _ = raw.frame(&heads.encode());
     assert_eq!(raw.until_ended(), NOTHING, "heads of too many logs");
+    let mut raw = held.enter(Purpose::Sync);
+    raw.frame(&nothing().encode()).expect("sent");
+    raw.expect();
+    let find = Meeting::Find { name: name(1), sequence: 0 }.encode();
+    for _ in 0..MAX_FINDS {
+        raw.frame(&find).expect("sent");
+        assert_eq!(raw.expect(), Meeting::Found(None).encode());
+    }
+    let _ = raw.frame(&find);
+    assert_eq!(raw.until_ended(), NOTHING, "it may ask for ever");
     deliver(held, "True, , , missing, 5");
     // Two histories: what it wrote before them still counts.
     let log = rand::random::<u64>().into();
     let both = ["One, , , missing, 6", "Other, , , missing, 7"].map(|line| {
         let namer = Namer::new(held.keys.network.as_ref().expect("a member's"));
-        Author { pen: Pen::begin(own, log), namer }.block(&[line])
+        Author { pen: Pen::begin(own, log), namer }.block_at(&[line], 2_000_000)
     });
     let proof = ForkProof::new(both[0].signed().clone(), both[1].signed().clone()).expect("a fork");
     let mut raw = held.enter(Purpose::Sync);
@@ -1184,6 +1205,13 @@ fn over_limits(held: &Held) {
         let _ = raw.frame(&Taking::Want(Want { last: false, buckets }).encode());
         assert_eq!(raw.until_ended(), NOTHING, "it was given something");
     }
+    // One meeting too many: each may hold many blocks while the disk is busy. It may still talk.
+    let meetings = [(); MAX_PEER_MEETINGS].map(|()| held.open(Purpose::Sync).expect("a place"));
+    let one_more = held.open(Purpose::Sync).expect_err("no place");
+    assert!(matches!(one_more, Error::Busy { retry_after } if retry_after == BUSY_RETRY));
+    held.say("it may still talk").expect("it gets in");
+    drop(meetings);
+    let_others_be_served();
     // One session too many; and those that it has go on.
     let mut sessions: Vec<_> =
         (0..MAX_PEER_SESSIONS).map(|_| held.open(Purpose::Talk).expect("a place")).collect();

@@ -137,8 +137,8 @@ pub const LOAD_READERS: usize = 4;
 /// Largest damaged range of the ledger that is copied, bytes: a torn commit with room. Larger ones stay only
 /// where they are.
 pub const MAX_KEPT_ASIDE: u64 = 8 * 1024 * 1024;
-/// Pieces of blocks that one session has read, and the ledger not taken yet.
-pub const INTAKE_RUNS: usize = 4;
+/// Pieces of blocks that one session has read, and the ledger not taken yet: one is taken while the next is read.
+pub const INTAKE_RUNS: usize = 2;
 /// Most damaged ranges of one segment that are told one by one; the last of them holds all others.
 pub const MAX_DAMAGES: usize = 1024;
 /// Most sectors of one segment that the disk cannot read, before it is taken for broken: each may cost seconds.
@@ -254,6 +254,9 @@ pub const DOOR_OPEN: Duration = Duration::from_secs(10);
 pub const MAX_SESSIONS: usize = 256;
 /// Sessions of one peer.
 pub const MAX_PEER_SESSIONS: usize = 32;
+/// Meetings with one peer that it called for, at once: one that goes on, one that broke off and has not been noticed
+/// yet, and one more. Each may hold tens of megabytes of blocks while the disk is busy.
+pub const MAX_PEER_MEETINGS: usize = 3;
 /// Refreshes being answered, in all.
 pub const MAX_REFRESHES: usize = 32;
 /// Refreshes being answered for one address.
@@ -310,6 +313,8 @@ pub const PROGRESS_EVERY: Duration = Duration::from_secs(3);
 pub const HEARD_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the receiver of a file waits for its own disk before it closes.
 pub const STORE_WAIT: Duration = Duration::from_secs(60);
+/// How long who calls for a meeting waits for its own disk: nothing is given that was not on it when it began.
+pub const SAVED_SOON: Duration = Duration::from_secs(2);
 /// Longest time that any thread blocks before it looks at the stop flag.
 pub const SLICE: Duration = Duration::from_millis(200);
 /// How often a thread that is woken when there is work looks around all the same: an idle node is idle.
@@ -420,6 +425,12 @@ pub const MAX_WATCHED: usize = 64;
 pub const MAX_LOG_LENGTH: u32 = 100_000_000;
 /// Most forks that are looked for in one meeting.
 pub const MAX_CLASHES: usize = 16;
+/// Most blocks that are asked for in one meeting to find them: the first that differs among 2^32 takes 32 questions.
+pub const MAX_FINDS: usize = MAX_CLASHES * 32;
+/// How long finding all forks of one meeting may take: what is not found then, the next one finds.
+pub const FIND_PATIENCE: Duration = Duration::from_secs(60);
+/// Most proofs of forks that one meeting may bring: one for each log. Each costs two signatures to check.
+pub const MAX_PROOFS: usize = MAX_LOGS;
 /// Most bytes of values that a ledger holds in memory: places are counted in 32 bits.
 pub const MAX_VALUES_BYTES: usize = 1024 * 1024 * 1024;
 /// Values share pieces of memory of this size, bytes: no large piece is ever copied to grow.

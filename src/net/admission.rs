@@ -4,9 +4,10 @@ use crate::base::seats::{Seat, Seats};
 use crate::model::gate::{Knock, Visitor};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
-    MAX_DOORS, MAX_MEMBER_DOORS, MAX_PEER_SESSIONS, MAX_REFRESHES, MAX_SESSIONS,
+    MAX_DOORS, MAX_MEMBER_DOORS, MAX_PEER_MEETINGS, MAX_PEER_SESSIONS, MAX_REFRESHES, MAX_SESSIONS,
     MAX_SOURCE_REFRESHES,
 };
+use crate::model::noise::Purpose;
 use std::net::IpAddr;
 
 /// Places of doors that wait for their visitor, and of sessions. Readers have their own, so that no crowd of
@@ -15,6 +16,8 @@ use std::net::IpAddr;
 pub struct Places {
     doors: Seats<PeerNumber>,
     sessions: Seats<PeerNumber>,
+    /// Among the sessions, those that bring blocks.
+    meetings: Seats<PeerNumber>,
     refreshes: Seats<IpAddr>,
 }
 
@@ -23,6 +26,7 @@ impl Default for Places {
         Self {
             doors: Seats::new(MAX_DOORS, MAX_MEMBER_DOORS),
             sessions: Seats::new(MAX_SESSIONS, MAX_PEER_SESSIONS),
+            meetings: Seats::new(MAX_SESSIONS, MAX_PEER_MEETINGS),
             refreshes: Seats::new(MAX_REFRESHES, MAX_SOURCE_REFRESHES),
         }
     }
@@ -42,8 +46,8 @@ pub struct Admitted {
 /// The place of a session; free again when dropped.
 #[derive(Debug)]
 pub enum Place {
-    /// A member's.
-    Member(Seat<PeerNumber>),
+    /// A member's; a meeting of ledgers has a second one.
+    Member(Seat<PeerNumber>, Option<Seat<PeerNumber>>),
     /// A reader's; its door counts too.
     Reader(Seat<IpAddr>),
 }
@@ -55,7 +59,13 @@ impl Places {
             Visitor::Member(peer) => {
                 let door = self.doors.take(&peer);
                 let session = door.as_ref().and_then(|_| self.sessions.take(&peer));
-                (door, session.map(Place::Member))
+                let place = session.and_then(|session| match knock.purpose() {
+                    Purpose::Sync => {
+                        self.meetings.take(&peer).map(|seat| Place::Member(session, Some(seat)))
+                    }
+                    _ => Some(Place::Member(session, None)),
+                });
+                (door, place)
             }
             Visitor::Reader => {
                 let ip = knock.from().ip().to_canonical();

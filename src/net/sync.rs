@@ -3,6 +3,7 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
+use crate::model::codec::Decoder;
 use crate::model::ids::PeerNumber;
 use crate::model::ledger::block::{Received, SignedHeader};
 use crate::model::ledger::entry::Entry;
@@ -10,7 +11,8 @@ use crate::model::ledger::heads::{Heads, Range};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::replica::{Confirmed, Taken};
 use crate::model::limits::{
-    COMPARE_PATIENCE, MAX_CLASHES, ROWS_PIECE, SLOWEST_FILE, STORE_WAIT, STORED_PATIENCE,
+    COMPARE_PATIENCE, FIND_PATIENCE, MAX_CLASHES, MAX_FINDS, MAX_PROOFS, ROWS_PIECE, SAVED_SOON,
+    SLOWEST_FILE, STORE_WAIT, STORED_PATIENCE,
 };
 use crate::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, Stored, bundle, fork_id, unbundle};
 use crate::model::message::Declined;
@@ -26,7 +28,7 @@ use crate::net::notice::{Notice, Outcome, Tally};
 use crate::net::sealed::Sealed;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 /// Calls `peer` and brings both ledgers into step.
@@ -66,19 +68,28 @@ struct Visit<'a> {
     channel: &'a mut Channel,
     /// How long the other side took to answer: how far away it is.
     round_trip: Instant,
+    /// The heads that this side has told of: nothing is given beyond them.
+    told: Heads,
     taken: Taken,
     ticket: Ticket,
 }
 
 impl<'a> Visit<'a> {
     fn new(context: &'a Context, peer: PeerNumber, channel: &'a mut Channel) -> Self {
-        let (taken, round_trip) = (Taken::default(), Instant::now());
+        let (told, taken, round_trip) = (Heads::default(), Taken::default(), Instant::now());
         let ticket = Ticket::default();
-        Self { context, peer, channel, round_trip, taken, ticket }
+        Self { context, peer, channel, round_trip, told, taken, ticket }
     }
 
     fn call(&mut self) -> Result<Stored> {
+        // What was just written here goes with this meeting, if the disk takes it soon.
+        let database = &self.context.database;
+        let saved = database.wait_saved(database.now(), SAVED_SOON, &self.context.stop);
+        if let Err(error) = saved {
+            log::debug!("not all that is here is told to peer {}: {error}", self.peer);
+        }
         let mine = self.having(None);
+        self.told = mine.heads.clone();
         self.send(&Meeting::Heads(mine))?;
         let theirs = self.first_heads()?;
         let pace = Pace::new(self.round_trip.elapsed());
@@ -103,11 +114,14 @@ impl<'a> Visit<'a> {
         let theirs = self.first_heads()?;
         self.look_at(&theirs.heads);
         let mine = self.having(Some(&theirs.heads));
+        self.told = mine.heads.clone();
         self.round_trip = Instant::now();
-        self.send(&Meeting::Heads(mine))?;
         // Before anything comes: what they give is not given back.
         let mut ranges = self.lacked_by(&theirs);
-        let spare = self.take(&theirs.heads)?;
+        let clashes: HashSet<_> = mine.clashes.iter().copied().collect();
+        ranges.retain(|range| !clashes.contains(&range.name));
+        self.send(&Meeting::Heads(mine))?;
+        let spare: HashSet<_> = self.take(&theirs.heads)?.into_iter().collect();
         let pace = Pace::new(self.round_trip.elapsed());
         self.say_stored()?;
         ranges.retain(|range| !spare.contains(&range.name));
@@ -148,9 +162,11 @@ impl<'a> Visit<'a> {
 
     /// Logs that are not wanted: of authors whom nobody here knows, or for which there is no room.
     fn unknown(&self, theirs: &Heads) -> Vec<LogName> {
+        let keys = self.context.book.all().iter().filter_map(Peer::keys);
+        let known: HashSet<_> = keys.map(|keys| keys.identity).collect();
         let names = theirs.iter().map(|head| head.name);
         let (wanted, mut spare): (Vec<_>, Vec<_>) =
-            names.partition(|name| self.context.book.knows(&name.author));
+            names.partition(|name| known.contains(&name.author));
         self.context.database.with(|replica| {
             spare.extend(wanted.into_iter().filter(|name| !replica.chains().takes(name)));
         });
@@ -177,6 +193,7 @@ impl<'a> Visit<'a> {
         names.extend(self.context.database.with(|replica| {
             replica.clashes(&theirs.heads).iter().map(|head| head.name).collect::<Vec<_>>()
         }));
+        let deadline = Deadline::after(FIND_PATIENCE);
         for name in names.into_iter().take(MAX_CLASHES) {
             let here = self.context.database.with(|replica| replica.chains().length(&name));
             let there = theirs.heads.head(&name).map_or(0, |head| head.length);
@@ -184,6 +201,10 @@ impl<'a> Visit<'a> {
             let (mut same, mut differs) = (0, here.min(there).saturating_sub(1));
             let mut found = None;
             while same <= differs {
+                if deadline.left().is_none() {
+                    log::info!("peer {}: the next meeting looks for the other forks", self.peer);
+                    return Ok(());
+                }
                 let middle = same + (differs - same) / 2;
                 let theirs = self.find(name, middle)?;
                 let own =
@@ -228,17 +249,23 @@ impl<'a> Visit<'a> {
     fn found(&mut self, name: LogName, sequence: u32) -> Result<()> {
         let range = Range { name, from: sequence, to: sequence.saturating_add(1) };
         let blocks = self.context.database.blocks(&range, 1)?;
-        let block = blocks.first().and_then(|bytes| Received::read(bytes).ok());
-        let found = block.map(|block| Box::new(block.signed().clone()));
+        // The header alone: the entries of a large block are not hashed for every question.
+        let header = |bytes: &Vec<u8>| SignedHeader::decode(&mut Decoder::new(bytes)).ok();
+        let found = blocks.first().and_then(header).map(Box::new);
         self.send(&Meeting::Found(found))
     }
 
     // --- giving ---
 
+    /// What the other side lacks and wants of what it was told of. What was stored here since is for the next meeting.
     fn lacked_by(&self, theirs: &Having) -> Vec<Range> {
         let mut ranges = self.context.database.beyond(&theirs.heads);
-        let (clashes, spare) = (&theirs.clashes, &theirs.spare);
-        ranges.retain(|range| !clashes.contains(&range.name) && !spare.contains(&range.name));
+        let not_wanted: HashSet<_> = theirs.clashes.iter().chain(&theirs.spare).collect();
+        ranges.retain_mut(|range| {
+            let told = self.told.head(&range.name).map_or(0, |head| head.length);
+            range.to = range.to.min(told);
+            range.from < range.to && !not_wanted.contains(&range.name)
+        });
         ranges
     }
 
@@ -250,9 +277,10 @@ impl<'a> Visit<'a> {
         spare: Vec<LogName>,
         mut pace: Pace,
     ) -> Result<()> {
+        let known: HashSet<_> = theirs.forks.iter().collect();
         let proofs: Vec<_> = self.context.database.with(|replica| {
             let forks = replica.chains().forks();
-            forks.filter(|fork| !theirs.forks.contains(&fork_id(fork))).cloned().collect()
+            forks.filter(|fork| !known.contains(&fork_id(fork))).cloned().collect()
         });
         for proof in proofs {
             self.send(&Meeting::Proof(Box::new(proof)))?;
@@ -298,26 +326,34 @@ impl<'a> Visit<'a> {
     }
 
     fn hear(&mut self, theirs: &Heads, intake: &mut Intake<'_>) -> Result<Vec<LogName>> {
-        let mine = self.context.database.heads();
-        let all = mine.missing(theirs).iter().map(|range| u64::from(range.to - range.from)).sum();
+        let missing = self.told.missing(theirs);
+        let all = missing.iter().map(|range| u64::from(range.to - range.from)).sum();
         let (peer, notices) = (self.peer, &self.context.notices);
         let mut progress =
             Meter::new(|done, all| notices.tell(Notice::Receiving { peer, done, all }));
-        let mut came = 0;
+        let (mut came, mut finds, mut proofs) = (0, 0, 0);
         // The other side may first have to make sure of its own disk.
         let mut body =
             self.channel.receive_first(Deadline::after(STORED_PATIENCE), SLOWEST_FILE)?;
         let flow = self.channel.flow(SLOWEST_FILE);
         loop {
             match Meeting::decode(&body)? {
-                Meeting::Find { name, sequence } => self.found(name, sequence)?,
-                Meeting::Proof(proof) if self.context.book.knows(&proof.name().author) => {
-                    self.ticket = self.ticket.max(self.context.database.convict(*proof).1);
+                Meeting::Find { name, sequence } => {
+                    count(&mut finds, MAX_FINDS)?;
+                    self.found(name, sequence)?;
                 }
-                Meeting::Proof(_) => {}
+                Meeting::Proof(proof) => {
+                    count(&mut proofs, MAX_PROOFS)?;
+                    if self.context.book.knows(&proof.name().author) {
+                        self.ticket = self.ticket.max(self.context.database.convict(*proof).1);
+                    }
+                }
                 Meeting::Blocks(squeezed) => {
                     let run = self.run(&unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?)?;
                     came += run.blocks.len() as u64;
+                    if came > all {
+                        return Err(Error::peer("gave more blocks than its heads tell of"));
+                    }
                     if !intake.take(run, self.channel.stream())? {
                         // What is wrong says the intake.
                         return Ok(Vec::new());
@@ -402,6 +438,15 @@ fn read(bytes: &[u8]) -> Result<Received> {
     match block.entries().iter().any(is_closed) {
         true => Err(Error::peer("gave a block with closed values")),
         false => Ok(block),
+    }
+}
+
+/// Counts one more of what there may be so many of.
+fn count(so_far: &mut usize, most: usize) -> Result<()> {
+    *so_far += 1;
+    match *so_far <= most {
+        true => Ok(()),
+        false => Err(Error::peer("asked or proved more than one meeting is for")),
     }
 }
 
