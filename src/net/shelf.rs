@@ -183,7 +183,7 @@ fn settled(database: &Database, stop: &Stop) -> Result<Hash> {
 
 /// How the view follows from the ledger. It changes whenever that does: nodes of different versions are not in step, and
 /// none of them is taken for a liar.
-const PROJECTION: &[u8] = b"rn-view1";
+const PROJECTION: &[u8] = b"rn-view2";
 
 /// The heads of the ledger, and what of it counts, as one hash; none while the state does not follow from them.
 fn heads_of(replica: &Replica) -> Option<Hash> {
