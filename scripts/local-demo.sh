@@ -643,7 +643,7 @@ asks_anything() {
 retract() {
     step "Retract: node 2 takes a record back, and brings it back again"
     choose 2 14
-    answer 2 "Id, or part" "$lost"
+    answer 2 "1 retract" 1 "Id, or part" "$lost"
     within "$PATIENCE" asks_anything 2 || true
     [[ ${question[2]} != Which* ]] || answer 2 "Which" 1
     answer 2 "Why is it wrong" "entered twice"

@@ -154,3 +154,61 @@ fn a_node_whose_text_was_cut_off_starts_with_everybody_and_writes_it_whole_again
     }
     assert!(node.quit().success());
 }
+
+#[test]
+fn a_ledger_that_is_gone_emptied_or_cut_off_takes_nobody_with_it() {
+    let network = Network::new("no-ledger", 1);
+    let people =
+        ["Ana, tall, Camp 4, missing, 14729384756392834", "Bo, , , found, 482915736620194857"];
+    network.put(1, &database(&people));
+    let mut node = network.tier1(1);
+    network.wait_written(1);
+    for name in ["Nur", "Cy", "Di"] {
+        node.ask(&["3", name, "thin, scar", "", "missing"]);
+    }
+    assert!(node.quit().success());
+    let ledger = network.database(1).with_extension("ledger");
+    let (text, whole) = (network.people(1), fs::read(&ledger).expect("there"));
+    assert_eq!(text.len(), 5);
+    let changes: [&dyn Fn(); 4] = [
+        &|| fs::remove_file(&ledger).expect("removed"),
+        &|| fs::write(&ledger, "").expect("emptied"),
+        &|| fs::write(&ledger, vec![0; whole.len()]).expect("zeroed"),
+        &|| fs::write(&ledger, &whole[..whole.len() / 2]).expect("cut off"),
+    ];
+    let files: Vec<_> = fs::read_dir(network.data(1)).expect("there").flatten().collect();
+    let read = |file: &fs::DirEntry| (file.path(), fs::read(file.path()).expect("there"));
+    let before: Vec<_> = files.iter().map(read).collect();
+    for (at, change) in changes.iter().enumerate() {
+        fs::remove_dir_all(network.data(1)).expect("removed");
+        fs::create_dir(network.data(1)).expect("made");
+        before.iter().for_each(|(path, bytes)| fs::write(path, bytes).expect("put back"));
+        change();
+        let node = network.tier1(1);
+        if at < 3 {
+            node.wait_for_any("the ledger was missing, or had lost its end");
+        }
+        node.wait_for_any("5 people");
+        assert!(node.quit().success());
+        assert_eq!(network.people(1), text);
+    }
+}
+
+#[test]
+fn an_old_copy_of_the_text_undoes_nothing_and_a_removed_text_comes_back() {
+    let network = Network::new("old-copy", 1);
+    network.put(1, &database(&["Ana, tall, Camp 4, missing, 14729384756392834"]));
+    let mut node = network.tier1(1);
+    network.wait_written(1);
+    let old = fs::read(network.database(1)).expect("there");
+    node.ask(&["4", "14729384756392834", "", "", "", "found"]);
+    let found = ["Ana, tall, Camp 4, found, 14729384756392834"];
+    network.people_become(1, &found);
+    fs::write(network.database(1), &old).expect("written");
+    node.wait_for_any("only what was known before");
+    network.people_become(1, &found);
+    fs::remove_file(network.database(1)).expect("removed");
+    node.wait_for_any("The database file was removed. It is written again.");
+    network.people_become(1, &found);
+    assert!(node.quit().success());
+}

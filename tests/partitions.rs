@@ -194,11 +194,7 @@ impl Trial {
         let node = self.node(number);
         let shown = node.ask(&["3", &name, "thin", "", "missing"]);
         let id = shown.iter().find_map(|line| new_id(line)).expect("saved");
-        node.type_lines(&["14"]);
-        if !node.wait_for_either("Id, or part of the name", "1 retract a record, 2 bring back") {
-            node.type_lines(&["1"]);
-        }
-        let shown = node.ask(&[&id, "it is there twice"]);
+        let shown = node.ask(&["14", "1", &id, "it is there twice"]);
         assert!(shown.iter().any(|line| line.contains("Saved. ")), "{shown:#?}");
         self.retracted.insert(id, name);
     }

@@ -255,7 +255,7 @@ fn device(network: &Network, data: &Path) -> Node {
 /// What menu 15 shows, and, if it asks what is to become of the fork, what it shows at this answer.
 fn decide(node: &mut Node, answer: &str) -> String {
     node.type_lines(&["15"]);
-    if node.wait_for_either("You have talked to its people", "Number (Enter") {
+    if node.wait_for_either("Which (Enter: decide later)", "Number (Enter") {
         node.type_lines(&[answer]);
         node.wait_for("Number (Enter");
     }

@@ -476,7 +476,7 @@ fn history_asks_to_choose_and_finds_who_was_retracted() {
     let (code, _, err) = made.run("history", &["nobody"], false);
     assert!(code == Some(1) && err.contains("nothing matches"), "{err}");
     let mut node = made.network.tier1(1);
-    node.ask(&["14", &made.ana, "entered twice"]);
+    node.ask(&["14", "1", &made.ana, "entered twice"]);
     assert!(node.quit().success());
     let (code, out, _) = made.run("history", &[&made.ana], true);
     assert_eq!(code, Some(0));

@@ -49,7 +49,10 @@ impl Desk<'_> {
                 self.decide(fork)?;
             } else if self.context.database.has_waiting(&fork.name().author).unwrap_or_default() {
                 // What stands in its forked log does not count for that.
-                let answer = self.input.line(ledger_words::REST_CHOICE)?;
+                let answer = {
+                    self.screen.say(ledger_words::REST_CHOICES);
+                    self.input.line(ledger_words::FORK_QUESTION)?
+                };
                 self.decided(fork, if answer == "2" { "2" } else { "" });
             }
         }
@@ -80,7 +83,8 @@ impl Desk<'_> {
 
     /// Asks what is to become of a fork.
     fn decide(&mut self, fork: &ForkProof) -> Done {
-        let answer = self.input.line(ledger_words::FORK_CHOICE)?;
+        self.screen.say(ledger_words::FORK_CHOICES);
+        let answer = self.input.line(ledger_words::FORK_QUESTION)?;
         self.decided(fork, &answer);
         Ok(())
     }

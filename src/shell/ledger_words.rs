@@ -21,11 +21,13 @@ pub const BACK: &str = "The record is back.";
 /// Somebody whose key is not in the peers file.
 pub const UNKNOWN_AUTHOR: &str = "somebody who is not in the peers file";
 /// What can be done about a fork.
-pub const FORK_CHOICE: &str = "You have talked to its people, and 1 it may go on in a new log, 2 the changes that wait \
-                               here are right as well (Enter: decide later): ";
+pub const FORK_CHOICES: &str = "  Talk to its people first. Then:\n  1 it was an accident: what it writes from now on counts again\n  \
+                                2 the same, and its changes that wait on this node are right: take them over";
 /// What can still be done about a fork that was released.
-pub const REST_CHOICE: &str = "Changes of its forked log wait here. You have talked to its people, and 2 they are right as well (Enter: \
-                               decide later): ";
+pub const REST_CHOICES: &str = "  Changes of it still wait on this node. When its people say that they are right:\n  \
+                                2 take them over";
+/// Asks what is to be done about a fork.
+pub const FORK_QUESTION: &str = "Which (Enter: decide later): ";
 /// A fork was released.
 pub const RELEASED: &str = "It may go on: what it writes in its new log counts again.";
 /// The word of who forked does not count.
@@ -83,10 +85,13 @@ pub fn retracted(reason: Option<&str>) -> String {
     format!("    retracted: {}", value(reason))
 }
 
-/// Asks what to do when records are hidden.
+/// Asks whether to retract a record or to bring one back.
 pub fn retract_or_restore(hidden: usize) -> String {
-    format!("1 retract a record, 2 bring back one of {hidden} (Enter: 1): ")
+    format!("1 retract a record, 2 bring one back (of {hidden}; Enter: nothing): ")
 }
+
+/// No record is retracted.
+pub const NONE_RETRACTED: &str = "No record is retracted.";
 
 /// Asks which of many retracted records is meant.
 pub const WHICH_HIDDEN: &str = "Id, or part of the name or of any field (Enter: the first 30): ";

@@ -91,11 +91,19 @@ impl Desk<'_> {
     /// Menu 14: retracts a record, or brings one back.
     pub fn retract(&mut self) -> Done {
         let hidden = self.first_changed(View::is_hidden);
-        let back = match hidden.count {
-            0 => String::new(),
-            count => self.input.line(&ledger_words::retract_or_restore(count))?,
-        };
-        if back == "2" { self.bring_back(hidden) } else { self.take_back() }
+        let question = ledger_words::retract_or_restore(hidden.count);
+        match self.input.line(&question)?.as_str() {
+            "1" => self.take_back(),
+            "2" if hidden.count == 0 => {
+                self.screen.say(ledger_words::NONE_RETRACTED);
+                Ok(())
+            }
+            "2" => self.bring_back(hidden),
+            _ => {
+                self.screen.say(ledger_words::UNCHANGED);
+                Ok(())
+            }
+        }
     }
 
     fn take_back(&mut self) -> Done {
