@@ -173,7 +173,7 @@ impl Trial {
         let row = rows[at - 1].clone();
         let id = row.rsplit(", ").next().expect("an Id").to_owned();
         let node = self.node(number);
-        let shown = node.ask(&[&at.to_string(), &new]);
+        let shown = node.ask(&[&at.to_string(), &format!("={new}")]);
         self.saved(&id, &seen(&shown), new, &shown);
     }
 

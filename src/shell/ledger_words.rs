@@ -48,6 +48,12 @@ pub fn conflicts(count: usize) -> String {
     }
 }
 
+/// Asks which version of a field is right, or what is.
+pub fn which_version(field: &str, most: usize, is_typed: bool) -> String {
+    let other = if is_typed { "or what is right" } else { "= and what is right" };
+    format!("{field} (1-{most}; {other}; Enter: leave them all): ")
+}
+
 /// An answer that is none of the versions.
 pub fn no_such_version(most: usize) -> String {
     format!("There are {most} versions. Type a number from 1 to {most}, or = and what is right.")

@@ -15,6 +15,7 @@ use crate::model::section::Section;
 use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES};
 use crate::shell::ledger_words;
 use crate::shell::pages;
+use crate::shell::review::Instead;
 use crate::shell::words;
 use std::collections::BTreeMap;
 
@@ -131,7 +132,7 @@ impl Desk<'_> {
         let mut values = BTreeMap::new();
         for (field, question) in (0..).zip(words::PERSON) {
             let new = match view.column(field).len() > 1 {
-                true => self.settle(&view, field)?,
+                true => self.settle(&view, field, Instead::Typed)?,
                 false => self.ask_again(&view, field, question)?,
             };
             values.extend(new.map(|new| (field, new)));

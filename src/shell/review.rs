@@ -19,6 +19,15 @@ struct Several {
     count: usize,
 }
 
+/// How something that is none of the versions is said to be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// It is typed, as in an update.
+    Typed,
+    /// It is typed behind a `=`: where one chooses, a slip of the finger must not become the truth.
+    Marked,
+}
+
 impl Desk<'_> {
     /// Menu 12: lists the records of which there are several versions, compares them, and settles one.
     pub fn conflicts(&mut self) -> Done {
@@ -29,7 +38,7 @@ impl Desk<'_> {
         let mut values = BTreeMap::new();
         let fields: Vec<_> = view.conflicts().map(|(field, _)| field).collect();
         for field in fields {
-            let chosen = self.settle(&view, field)?;
+            let chosen = self.settle(&view, field, Instead::Marked)?;
             values.extend(chosen.map(|value| (field, value)));
         }
         if values.is_empty() {
@@ -46,8 +55,8 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Shows the versions of a field, and asks which is right. `None` leaves them.
-    pub fn settle(&mut self, view: &View, field: Field) -> Chosen<String> {
+    /// Shows the versions of a field, and asks which is right, or what is `instead`. `None` leaves them.
+    pub fn settle(&mut self, view: &View, field: Field, instead: Instead) -> Chosen<String> {
         let name = past::column(view.about().section, field);
         let versions: Vec<_> = view.column(field).to_vec();
         self.screen.say(ledger_words::versions(name, versions.len()));
@@ -57,19 +66,24 @@ impl Desk<'_> {
             self.screen.say(format!("{:>3} {value}  ({by})", at + 1));
         }
         let most = versions.len();
-        let question = format!("{name} (1-{most}; = and what is right; Enter: leave them all): ");
+        let question = ledger_words::which_version(name, most, instead == Instead::Typed);
         loop {
             let answer = self.input.line(&question)?;
             if answer.is_empty() {
                 return Ok(None);
             }
-            if let Some(right) = answer.strip_prefix('=') {
+            let number = answer.parse::<usize>();
+            let right = match answer.strip_prefix('=') {
+                None if instead == Instead::Typed && number.is_err() => Some(answer.as_str()),
+                marked => marked,
+            };
+            if let Some(right) = right {
                 // As a row gives it back.
                 let row = Row::new(&[right.trim()]);
                 return Ok(row.fields().next().map(|value| value.into_owned()));
             }
-            let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-            match number.and_then(|at| versions.get(at)) {
+            let at = number.ok().and_then(|number| number.checked_sub(1));
+            match at.and_then(|at| versions.get(at)) {
                 Some(version) => return Ok(version.value.clone()),
                 // A slip of the finger must not become the truth.
                 None => self.screen.say(ledger_words::no_such_version(most)),
@@ -152,16 +166,20 @@ impl Desk<'_> {
 
     /// Looks for records among those that somebody has changed.
     fn first_changed(&self, is_one: impl Fn(&View) -> bool) -> Several {
-        let mut found = Several { first: Vec::new(), count: 0 };
+        // In the order of their names, in which all nodes list the same ones first.
+        let (mut first, mut count) = (BTreeMap::new(), 0);
         self.context.database.each_changed(|view| {
             if is_one(&view) {
-                found.count += 1;
-                if found.first.len() < MOST_CHOICES {
-                    found.first.push(view);
+                count += 1;
+                let about = view.about();
+                let section = Section::SHOWN.iter().position(|one| *one == about.section);
+                first.insert((section, *about.record.as_bytes()), view);
+                if first.len() > MOST_CHOICES {
+                    first.pop_last();
                 }
             }
         });
-        found
+        Several { first: first.into_values().collect(), count }
     }
 
     /// Lists records of one section after the other, and asks for one.
