@@ -40,6 +40,8 @@ const MEET: Duration = Duration::from_secs(180);
 /// After a start, everybody is met after this long, give or take half: what was owed before, or edited while the
 /// node was down, and what this node missed.
 const AFTER_START: Duration = Duration::from_secs(2);
+/// The same in the classic dialect, which can only send everything.
+const AFTER_CLASSIC_START: Duration = Duration::from_secs(10);
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 
@@ -182,8 +184,9 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
         }
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
         Order::Started => {
+            let after = if context.sealed.is_some() { AFTER_START } else { AFTER_CLASSIC_START };
             for peer in context.book.others(context.me) {
-                debts.owe(peer.number, context.database.now(), about(AFTER_START));
+                debts.owe(peer.number, context.database.now(), about(after));
             }
         }
         Order::Applied(from) => {
