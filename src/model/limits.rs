@@ -111,8 +111,8 @@ pub const MAX_LEDGER_ENTRY: usize = 1024 * 1024;
 /// What a disk writes as one, bytes. Every commit begins on a new one, so that no power cut can reach what was
 /// acknowledged before it.
 pub const SECTOR: u64 = 512;
-/// Size from which the next commit begins a new segment of the ledger, bytes: four segments hold a million
-/// records, and an SD card of any file system takes such a file.
+/// Size from which the next commit begins a new segment of the ledger, bytes: one holds more than a million records,
+/// and an SD card of any file system takes such a file.
 pub const LEDGER_SEGMENT: u64 = 256 * 1024 * 1024;
 /// Largest size of a segment that is read, bytes: positions in it are 32 bits.
 pub const MAX_LEDGER_SEGMENT: u64 = u32::MAX as u64;

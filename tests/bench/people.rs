@@ -39,10 +39,14 @@ pub fn row(number: usize) -> String {
 
 /// A database file with `count` people.
 pub fn file(count: usize) -> String {
-    let mut text = HEAD.to_owned();
-    for number in 0..count {
-        text.push_str(&row(number));
-        text.push('\n');
-    }
-    text
+    of_rows((0..count).map(row))
+}
+
+/// The same, but no two of them are equal to who sees no Id.
+pub fn distinct_file(count: usize) -> String {
+    of_rows((0..count).map(|number| format!("{number} {}", row(number))))
+}
+
+fn of_rows(rows: impl Iterator<Item = String>) -> String {
+    rows.fold(HEAD.to_owned(), |text, row| text + &row + "\n")
 }

@@ -61,11 +61,13 @@ fn through(count: usize) -> Vec<Line> {
 /// What a node with these people gives to readers.
 fn shelf(rows: usize) -> Arc<Shelf> {
     let network = Network::new("bench-transfer", 2);
-    network.put(1, &people::file(rows));
+    network.put(1, &people::distinct_file(rows));
     let one = Inside::open(&network, 1);
     let sealed = one.context.sealed.as_ref().expect("a sealed network");
     let made = one.context.shelves.public(one.database(), &sealed.signer, &one.context.stop);
-    made.expect("made")
+    let made = made.expect("made");
+    assert_eq!(made.rows.len(), rows, "readers see some of them as one");
+    made
 }
 
 /// The bytes of all its rows, as they are sent.
