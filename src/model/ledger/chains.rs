@@ -185,6 +185,16 @@ impl Chains {
         self.logs.iter().filter_map(head).collect()
     }
 
+    /// The part of a log that all nodes can have in common: what stands before a known fork of it; `None` if nothing.
+    pub fn shared(&self, head: Head) -> Option<Head> {
+        let Some(fork) = self.fork(&head.name) else { return Some(head) };
+        if head.length <= fork.sequence() {
+            return Some(head);
+        }
+        let hash = self.hash(&head.name, fork.sequence().checked_sub(1)?)?;
+        Some(Head { length: fork.sequence(), hash, ..head })
+    }
+
     /// Whether all that these heads tell of is here.
     pub fn hold(&self, heads: &Heads) -> bool {
         let is_here = |head: Head| {
@@ -366,17 +376,18 @@ impl Chains {
         })
     }
 
-    /// Where peers saw other blocks than stand here.
+    /// Where peers saw other blocks than stand here, and no fork is known that says why.
     pub fn contradictions(&self) -> impl Iterator<Item = &Contradiction> {
-        self.contradictions.iter()
+        self.contradictions.iter().filter(|one| self.shared(one.seen) == Some(one.seen))
     }
 
     /// What peers say they saw of logs beyond what is here, each with the log of the peer: it has not come yet, or
     /// is here no more.
     pub fn awaited(&self) -> impl Iterator<Item = (Head, LogName)> {
-        self.expected.iter().map(|((name, witness), (length, hash))| {
+        let seen = self.expected.iter().map(|((name, witness), (length, hash))| {
             (Head { name: *name, length: *length, hash: *hash }, *witness)
-        })
+        });
+        seen.filter(|(head, _)| self.shared(*head) == Some(*head))
     }
 
     fn forks_of(&self, author: &IdentityKey) -> impl Iterator<Item = &ForkProof> {

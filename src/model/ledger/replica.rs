@@ -102,7 +102,8 @@ impl Replica {
 
     /// What the state follows from, as one hash: the logs, and what of them counts.
     pub fn digest(&self) -> [u8; 32] {
-        let mut parts = vec![self.chains.heads().digest().to_vec()];
+        let shared = self.chains.heads().into_iter().filter_map(|head| self.chains.shared(head));
+        let mut parts = vec![shared.collect::<Heads>().digest().to_vec()];
         for fork in self.chains.forks() {
             parts.push(fork.bytes());
             parts.push(vec![self.chains.is_released(fork).into()]);
@@ -313,7 +314,7 @@ impl Replica {
     /// else, the memory here was put back. What is written before all are heard, and after that, is a new log.
     pub fn confirm(&mut self, theirs: &Heads, by: PeerNumber, peers: usize) -> Confirmed {
         let me = self.author();
-        if !self.chains.ahead(&me, theirs).is_empty() {
+        if self.chains.ahead(&me, theirs).iter().any(|head| self.is_news(head)) {
             let was_sure = matches!(self.own, Own::Log(_));
             self.own = Own::Unsure;
             self.confirmed.clear();
@@ -341,11 +342,14 @@ impl Replica {
     /// Heads of a peer that tell of other blocks than stand here, of logs that are not known to have forked there.
     pub fn clashes(&self, theirs: &Heads) -> Vec<Head> {
         let mut clashes = self.chains.clashes(theirs);
-        let reaches = |head: &Head| {
-            self.chains.fork(&head.name).is_none_or(|fork| head.length <= fork.sequence())
-        };
-        clashes.retain(reaches);
+        clashes.retain(|head| self.is_news(head));
         clashes
+    }
+
+    /// Whether a head tells of no more than what stands before a known fork: behind it, nodes have different blocks,
+    /// and nobody gives his to the others.
+    fn is_news(&self, head: &Head) -> bool {
+        self.chains.shared(*head) == Some(*head)
     }
 
     fn before_fork(&self, range: Range) -> Option<Range> {
@@ -399,6 +403,46 @@ mod tests {
         assert!(replica.is_stale(), "of the first blocks it held what counted before");
         replica.renewed(State::default(), replica.turns());
         assert!(!replica.is_stale());
+    }
+
+    /// Two branches of the own log from its second block on.
+    fn branches(replica: &Replica) -> [Vec<Verified>; 2] {
+        let sign = |pen: &mut Pen, wall| {
+            let entry = Entry::Checkpoint(Heads::default());
+            pen.sign(vec![entry], 1, wall).expect("room")
+        };
+        [1, 2].map(|branch| {
+            let mut pen = Pen::begin(&replica.identity, 7.into());
+            (0..3).map(|at| sign(&mut pen, if at == 0 { 0 } else { branch })).collect()
+        })
+    }
+
+    fn took(mut replica: Replica, blocks: &[Verified]) -> Replica {
+        let read = |block: &Verified| Received::read(block.bytes()).expect("right");
+        replica.take(blocks.iter().map(read).collect(), Rigour::Last).expect("right");
+        replica
+    }
+
+    #[test]
+    fn after_a_fork_all_show_one_number_and_nobody_is_put_back_by_the_other_branch() {
+        let [left, right] = branches(&replica());
+        let fork = ForkProof::new(left[1].signed().clone(), right[1].signed().clone());
+        let fork = fork.expect("a fork");
+        let mut nodes = [&left[..], &right[..], &left[..1]].map(|blocks| took(replica(), blocks));
+        for node in &mut nodes {
+            node.convict(fork.clone());
+        }
+        let [one, other, third] = nodes;
+        assert_eq!([one.digest(), other.digest()], [third.digest(); 2]);
+        let mut one = one;
+        let peer = PeerNumber::try_from(2_u64).expect("a number");
+        let theirs = other.chains().heads();
+        let mut logs = Vec::new();
+        for _ in 0..3 {
+            assert_eq!(one.confirm(&theirs, peer, 1), Confirmed::Well);
+            logs.push(said(&mut one).len());
+        }
+        assert_eq!(logs, [2, 2, 2], "one log more, and no more for each meeting");
     }
 
     #[test]
