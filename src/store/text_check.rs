@@ -1,7 +1,7 @@
 //! Holds the text file of a database against what its ledger says, and changes neither.
 
 use crate::base::error::Result;
-use crate::model::ledger::merkle::sha256;
+use crate::model::ledger::import::row_key;
 use crate::model::ledger::names::RecordId;
 use crate::model::ledger::operation::{About, Kind, Operation};
 use crate::model::ledger::state::{State, values_of};
@@ -63,14 +63,14 @@ pub fn compare(path: &Path, state: &State) -> Result<Option<Difference>> {
     let mut rows: HashMap<[u8; 16], bool> = HashMap::with_capacity(state.len());
     for section in Section::ALL {
         for spot in state.order(section) {
-            rows.extend(state.row(spot).map(|row| (key(section, &row), false)));
+            rows.extend(state.row(spot).map(|row| (row_key(section, row.line()), false)));
         }
     }
     let (mut difference, mut strange) = (Difference::default(), Vec::new());
     let mut take = |item| match item {
         // It is taken up at the next start; nothing of it is in the ledger before.
         Item::Row(Section::Replaced, _) | Item::Kept(_) => difference.kept += 1,
-        Item::Row(section, row) => match rows.get_mut(&key(section, &row)) {
+        Item::Row(section, row) => match rows.get_mut(&row_key(section, row.line())) {
             Some(seen) => difference.same += usize::from(!std::mem::replace(seen, true)),
             None if !can_be_shared(section, &row) => difference.kept += 1,
             None if strange.len() < MAX_DIFFERENCES => strange.push((section, row)),
@@ -89,7 +89,7 @@ pub fn compare(path: &Path, state: &State) -> Result<Option<Difference>> {
     for section in Section::ALL.into_iter().filter(|_| rows.values().any(|seen| !seen)) {
         let shown = |spot| Some((state.about(spot)?, state.row(spot)?));
         for (about, row) in state.order(section).into_iter().filter_map(shown) {
-            match rows.get(&key(section, &row)) {
+            match rows.get(&row_key(section, row.line())) {
                 Some(false) if missing.len() < MAX_DIFFERENCES => missing.push((about, row)),
                 Some(false) => difference.more += 1,
                 _ => {}
@@ -151,12 +151,6 @@ fn names(section: Section, row: &Row) -> Vec<(usize, String)> {
 fn can_be_shared(section: Section, row: &Row) -> bool {
     let about = About { section, record: RecordId::from([0; 16]) };
     Operation::open(about, Kind::Set, [0; 16].into(), values_of(row), BTreeSet::new()).is_ok()
-}
-
-fn key(section: Section, row: &Row) -> [u8; 16] {
-    let hash = sha256(&[section.title().as_bytes(), b"\0", row.line().as_bytes()]);
-    let (half, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
-    *half
 }
 
 #[cfg(test)]

@@ -139,13 +139,16 @@ pub fn hand_edits(
     }
     let (mut edits, mut seen) = (HandEdits::default(), BTreeSet::new());
     let shown = if changed.is_empty() { Shown::default() } else { Shown::new(base) };
+    // A record is named by the Id that it once had: its row is known by what it says.
+    let by_line = |section, row: &Row| shown.lines.get(&row_key(section, row.line())).copied();
+    intact.extend(changed.iter().filter_map(|(section, row)| by_line(*section, row)));
     for (section, row) in changed {
-        if shown.lines.contains(&key(section, row.line())) {
+        if by_line(section, row).is_some() {
             continue;
         }
         let own = about(namer, section, row);
         let by_id = (section == Section::People).then(|| id_of(row)).flatten();
-        let by_id = by_id.and_then(|id| shown.ids.get(&key(section, id)).copied());
+        let by_id = by_id.and_then(|id| shown.ids.get(&row_key(section, id)).copied());
         let meant = by_id.unwrap_or(own);
         // Beside its intact row, another row of the same person is another version and no edit.
         let view = base.view(meant).filter(|_| !intact.contains(&meant));
@@ -180,7 +183,7 @@ fn by_hand(
 /// What the rows of a state say, as hashes.
 #[derive(Default)]
 struct Shown {
-    lines: HashSet<[u8; 16]>,
+    lines: HashMap<[u8; 16], About>,
     /// The records that show these Ids.
     ids: HashMap<[u8; 16], About>,
 }
@@ -193,16 +196,17 @@ impl Shown {
                 continue;
             }
             let (section, row) = (view.about().section, view.row());
-            shown.lines.insert(key(section, row.line()));
+            shown.lines.insert(row_key(section, row.line()), view.about());
             if let Some(id) = (section == Section::People).then(|| id_of(&row)).flatten() {
-                shown.ids.insert(key(section, id), view.about());
+                shown.ids.insert(row_key(section, id), view.about());
             }
         }
         shown
     }
 }
 
-fn key(section: Section, text: &str) -> [u8; 16] {
+/// What the row of a section, or an Id in it, is known by: half of a hash.
+pub fn row_key(section: Section, text: &str) -> [u8; 16] {
     let hash = sha256(&[section.title().as_bytes(), b"\0", text.as_bytes()]);
     let (half, _) = hash.split_first_chunk().expect("a hash has 32 bytes");
     *half
