@@ -81,13 +81,14 @@ pub const MAX_ROW: usize = 4096;
 pub const MAX_FIELD_BREAKS: usize = 3;
 /// Most lines that one row may run over: more than all fields of the widest section are written with.
 pub const MAX_ROW_LINES: usize = 64;
-/// Most rows of people in one database: twice the people of all camps, and what 1 GB of memory can hold.
+/// Most records of people in a ledger, and rows of people in a text that is taken up or a copy: twice the people of
+/// all camps, and what 1 GB of memory can hold.
 pub const MAX_PEOPLE: usize = 2_000_000;
-/// Most rows in each of the other sections.
+/// The same for each of the other sections.
 pub const MAX_OTHER_ROWS: usize = 2_000_000;
-/// Largest database file read or received, bytes.
+/// Largest file of a classic peer, and largest text without a ledger, bytes.
 pub const MAX_FILE: u64 = 512 * 1024 * 1024;
-/// Most bytes of all rows of a database: its file stays below `MAX_FILE`, and can be read again.
+/// Most bytes of all rows of a text that is taken up.
 pub const MAX_ROWS_BYTES: u64 = MAX_FILE / 4 * 3;
 /// Largest peers file, bytes.
 pub const MAX_PEERS_FILE: u64 = 1024 * 1024;
@@ -154,8 +155,10 @@ pub const MAX_FIRST_FRAME: usize = 49;
 pub const MAX_SPOKEN_FRAME: usize = 1 + MAX_SPOKEN;
 /// Longest body of a frame of a reader, bytes: a piece of what it wants.
 pub const MAX_READER_FRAME: usize = 64 * 1024;
-/// Most rows that one transfer may bring: what a database may hold.
-pub const MAX_TRAVELLING_ROWS: usize = MAX_PEOPLE + 2 * MAX_OTHER_ROWS;
+/// Most rows that a copy for readers may have: all people and all censuses.
+pub const MAX_OFFERED_ROWS: usize = MAX_PEOPLE + MAX_OTHER_ROWS;
+/// Most bytes of all its rows: no ledger holds more.
+pub const MAX_OFFERED_BYTES: u64 = MAX_LEDGER_WEIGHT;
 /// Rows that share one digest, about: fewer make the offer longer, more the answer to it.
 pub const BUCKET_ROWS: usize = 256;
 /// Most bits that choose a bucket: 2^14 digests of 8 bytes are an eighth of a frame.
@@ -413,7 +416,7 @@ pub const MAX_AUTHOR_LOGS: usize = 256;
 pub const MAX_LEDGER_WEIGHT: u64 = 1024 * 1024 * 1024;
 /// What one author may have written of it: a whole database that it took up, and a life of changes.
 pub const MAX_AUTHOR_WEIGHT: u64 = MAX_LEDGER_WEIGHT / 4 * 3;
-/// What a node may write beyond that when others have filled it.
+/// What a node may write beyond that when others have filled it; peers that are full too do not take it.
 pub const OWN_RESERVE: u64 = 64 * 1024 * 1024;
 /// Most words that one author may give for others who forked.
 pub const MAX_RELEASES: usize = 1024;
@@ -437,6 +440,8 @@ pub const MAX_VALUES_BYTES: usize = 1024 * 1024 * 1024;
 pub const VALUES_PIECE: usize = 1024 * 1024;
 /// Most heads that peers say they saw and that have not come yet, and most that contradict what is here.
 pub const MAX_EXPECTED: usize = 65_536;
+/// Most of these by one witness: of every log that there may be, and as many that contradict.
+pub const MAX_EXPECTED_OF: usize = 2 * MAX_LOGS;
 /// Most findings of `reunite verify` that are told one by one.
 pub const MAX_FINDINGS: usize = 1000;
 /// Most records that are told of one finding.

@@ -14,7 +14,7 @@
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::limits::{
-    MAX_BUCKET_BITS, MAX_PART_SHOWN, MAX_ROWS_BYTES, MAX_SHOWN, MAX_SPLIT, MAX_TRAVELLING_ROWS,
+    MAX_BUCKET_BITS, MAX_OFFERED_BYTES, MAX_OFFERED_ROWS, MAX_PART_SHOWN, MAX_SHOWN, MAX_SPLIT,
     WANT_PIECE,
 };
 use crate::model::section::Section;
@@ -135,7 +135,7 @@ impl Offer {
         if bits > MAX_BUCKET_BITS {
             return Err(Error::peer(format!("offered 2^{bits} buckets")));
         }
-        if u64::from(rows) > MAX_TRAVELLING_ROWS as u64 || bytes > MAX_ROWS_BYTES {
+        if u64::from(rows) > MAX_OFFERED_ROWS as u64 || bytes > MAX_OFFERED_BYTES {
             return Err(Error::peer(format!("offered {rows} rows of {bytes} bytes")));
         }
         if from.left() != DIGEST_BYTES << bits {
@@ -396,14 +396,14 @@ mod tests {
     fn an_offer_must_keep_its_bounds_and_have_a_digest_for_each_bucket() {
         let right = Offer { bits: 2, rows: 9, bytes: 99, digests: vec![[7; DIGEST_BYTES]; 4] };
         assert_eq!(offered(&right).expect("right"), right);
-        let most = MAX_TRAVELLING_ROWS as u32;
+        let most = MAX_OFFERED_ROWS as u32;
         for wrong in [
             Offer { bits: 3, ..right.clone() },
             Offer { bits: 1, ..right.clone() },
             Offer { bits: 15, digests: vec![[7; DIGEST_BYTES]; 1 << 15], ..right.clone() },
             Offer { bits: 255, ..right.clone() },
             Offer { rows: most + 1, ..right.clone() },
-            Offer { bytes: MAX_ROWS_BYTES + 1, ..right.clone() },
+            Offer { bytes: MAX_OFFERED_BYTES + 1, ..right.clone() },
         ] {
             assert!(offered(&wrong).is_err(), "{} {} {}", wrong.bits, wrong.rows, wrong.bytes);
         }

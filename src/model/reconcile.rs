@@ -14,7 +14,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::limits::{
-    BUCKET_ROWS, MAX_BUCKET_BITS, MAX_PART_SHOWN, MAX_SHOWN, MAX_SPLIT, MAX_TRAVELLING_ROWS,
+    BUCKET_ROWS, MAX_BUCKET_BITS, MAX_OFFERED_ROWS, MAX_PART_SHOWN, MAX_SHOWN, MAX_SPLIT,
 };
 use crate::model::offer::{
     DIGEST_BYTES, Gone, Offer, PARTS, PartDigest, Parts, RowHash, Split, Want, Wanted,
@@ -41,7 +41,7 @@ impl Index {
     /// The index of these rows; each is known by its place among them, counted from 0. Rows that no copy can hold count
     /// as places and have no hash.
     pub fn new<'a>(rows: impl IntoIterator<Item = (Section, &'a str)>) -> Self {
-        let rows = rows.into_iter().take(MAX_TRAVELLING_ROWS);
+        let rows = rows.into_iter().take(MAX_OFFERED_ROWS);
         let mut entries = Vec::with_capacity(rows.size_hint().0);
         let mut bytes = 0;
         for (place, (section, line)) in (0..).zip(rows) {

@@ -10,8 +10,7 @@ use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::{NetworkKeys, PublicKeys, SecretKey};
 use crate::model::limits::{
-    COMPARE_PATIENCE, MAX_PEOPLE, MAX_ROWS_PIECE, REFRESH_TRIES, SECOND_OPINIONS, SLOWEST_FILE,
-    TOKEN_DIGITS,
+    COMPARE_PATIENCE, MAX_ROWS_PIECE, REFRESH_TRIES, SECOND_OPINIONS, SLOWEST_FILE, TOKEN_DIGITS,
 };
 use crate::model::message::{Fetching, Giving, Taking};
 use crate::model::noise::{Asked, Purpose};
@@ -169,9 +168,6 @@ impl<'a> Refresh<'a> {
         };
         if offer.rows == 0 && self.has_copy {
             return Err(Error::peer("its copy is empty"));
-        }
-        if offer.rows as usize > MAX_PEOPLE {
-            return Err(Error::peer("its copy is larger than a node takes"));
         }
         let view = self.renew(&mut channel, own, &offer, progress)?;
         if view.hash() == signed.hash && view.len() == signed.rows as usize {

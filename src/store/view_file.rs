@@ -2,7 +2,7 @@
 
 use crate::base::error::Result;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::MAX_FILE;
+use crate::model::limits::MAX_TEXT_FILE;
 use crate::model::public_view::PublicView;
 use crate::model::view_reader::{Found, Seal, Sealed, ViewReader, write_copy};
 use crate::store::files;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// Reads the copy at `path`.
 pub fn read(path: &Path) -> Result<Found> {
     let mut reader = ViewReader::default();
-    files::read_pieces(path, MAX_FILE, |piece| reader.feed(piece))?;
+    files::read_pieces(path, MAX_TEXT_FILE, |piece| reader.feed(piece))?;
     Ok(reader.finish())
 }
 

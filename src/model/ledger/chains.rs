@@ -14,7 +14,7 @@ use crate::model::ledger::heads::{Head, Heads};
 use crate::model::ledger::names::{BlockHash, LogId, LogName};
 use crate::model::ledger::room::{self, Room};
 use crate::model::limits::{
-    MAX_AUTHOR_LOGS, MAX_EXPECTED, MAX_LOGS, MAX_LOWER_PROOFS, MAX_RELEASES,
+    MAX_AUTHOR_LOGS, MAX_EXPECTED, MAX_EXPECTED_OF, MAX_LOGS, MAX_LOWER_PROOFS, MAX_RELEASES,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -93,6 +93,8 @@ pub struct Chains {
     /// What peers saw of blocks that have not come yet: of each log and witness the furthest.
     expected: BTreeMap<(LogName, LogName), (u32, BlockHash)>,
     contradictions: BTreeSet<Contradiction>,
+    /// How many of these each witness has said.
+    heeded: BTreeMap<[u8; 32], usize>,
 }
 
 impl Chains {
@@ -263,7 +265,8 @@ impl Chains {
     }
 
     /// Takes a proof of a fork. Returns whether it says something new. An author who makes up more forks than it may
-    /// have logs, or ever lower ones of one log, is not listened to any more: it is convicted all the same.
+    /// have logs, or ever lower ones of one log, is not listened to any more: it is convicted all the same. Nodes can
+    /// then hold different proofs of it, and show different things that it wrote, until people settle what is true.
     pub fn convict(&mut self, proof: ForkProof) -> bool {
         let rank = |proof: &ForkProof| (proof.sequence(), proof.lamport(), proof.bytes());
         let name = proof.name();
@@ -400,12 +403,28 @@ impl Chains {
             Some(hash) if hash == seen.hash => {}
             Some(_) => self.contradict(seen, witness),
             None => {
-                let room = self.expected.len() < MAX_EXPECTED;
-                let known = self.expected.get(&(seen.name, witness)).copied();
-                if known.map_or(room, |(length, _)| length < seen.length) {
+                let known = self.expected.get(&(seen.name, witness)).map(|(length, _)| *length);
+                let is_further = known.is_none_or(|length| length < seen.length);
+                if is_further && (known.is_some() || self.heeds(&witness)) {
                     self.expected.insert((seen.name, witness), (seen.length, seen.hash));
                 }
             }
+        }
+    }
+
+    /// Whether a witness may say one thing more that is kept, and notes that it does. Each has a share: nobody fills it
+    /// all, so that no true witness is heard any more.
+    fn heeds(&mut self, witness: &LogName) -> bool {
+        let kept = self.heeded.entry(*witness.author.as_bytes()).or_default();
+        let is_room = *kept < MAX_EXPECTED_OF
+            && self.expected.len().saturating_add(self.contradictions.len()) < MAX_EXPECTED;
+        *kept += usize::from(is_room);
+        is_room
+    }
+
+    fn unheeded(&mut self, witness: &LogName) {
+        if let Some(kept) = self.heeded.get_mut(witness.author.as_bytes()) {
+            *kept = kept.saturating_sub(1);
         }
     }
 
@@ -418,6 +437,7 @@ impl Chains {
             waiting.map(|((_, by), (length, hash))| (*by, *length, *hash)).collect();
         for (witness, length, hash) in waiting {
             self.expected.remove(&(head.name, witness));
+            self.unheeded(&witness);
             if hash != head.hash {
                 self.contradict(Head { name: head.name, length, hash }, witness);
             }
@@ -425,8 +445,9 @@ impl Chains {
     }
 
     fn contradict(&mut self, seen: Head, witness: LogName) {
-        if self.contradictions.len() < MAX_EXPECTED {
-            self.contradictions.insert(Contradiction { seen, witness });
+        let one = Contradiction { seen, witness };
+        if !self.contradictions.contains(&one) && self.heeds(&witness) {
+            self.contradictions.insert(one);
         }
     }
 }

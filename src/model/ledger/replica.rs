@@ -19,9 +19,8 @@ use crate::model::ledger::operation::{About, Operation};
 use crate::model::ledger::pen::Pen;
 use crate::model::ledger::room;
 use crate::model::ledger::state::{Applied, State};
-use crate::model::limits::{
-    MAX_BLOCK, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX_TRAVELLING_ROWS, MAX_WATCHED,
-};
+use crate::model::limits::{MAX_BLOCK, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX_WATCHED};
+use crate::model::section::Section;
 use rand::CryptoRng;
 use std::collections::{BTreeMap, HashSet};
 
@@ -158,11 +157,23 @@ impl Replica {
 
     /// Whether blocks that a peer gives, of one log, are too much: of what kind.
     pub fn too_much(&self, run: &[Received]) -> Option<Fault> {
-        let entries: usize = run.iter().map(|block| block.entries().len()).sum();
-        match self.state.len().saturating_add(entries) > MAX_TRAVELLING_ROWS {
-            true => room::full(run),
-            false => self.chains.too_much(run),
+        match self.has_room(run.iter().flat_map(Received::entries)) {
+            true => self.chains.too_much(run),
+            false => room::full(run),
         }
+    }
+
+    /// Whether there is room for the records that these entries may begin.
+    fn has_room<'a>(&self, entries: impl Iterator<Item = &'a Entry>) -> bool {
+        let mut more = [0_usize; Section::SHOWN.len()];
+        for entry in entries {
+            let Entry::Change(operation) = entry else { continue };
+            let at = Section::SHOWN.iter().position(|one| *one == operation.about().section);
+            if let Some(more) = at.and_then(|at| more.get_mut(at)) {
+                *more += usize::from(!self.state.has_record(operation.about()));
+            }
+        }
+        Section::SHOWN.iter().zip(more).all(|(section, more)| self.state.has_room(*section, more))
     }
 
     /// Takes a proof that somebody forked. Returns whether it says something new.
@@ -243,12 +254,14 @@ impl Replica {
         rng: &mut impl CryptoRng,
         signed: &mut Vec<Verified>,
     ) -> Result<()> {
+        let own = LogName { author: self.author(), log: 0.into() };
         for portion in Pen::portions(self.begun(entries, rng)) {
             let lamport = self.chains.next_lamport();
-            let Own::Log(pen) = &mut self.own else { return Err(Error::Full { what: "logs" }) };
-            if !self.chains.room().has_own(room::weight(MAX_BLOCK, &portion)) {
+            let weight = room::weight(MAX_BLOCK, &portion);
+            if !self.chains.room().has_own(&own, weight) || !self.has_room(portion.iter()) {
                 return Err(Error::Full { what: "changes in the ledger" });
             }
+            let Own::Log(pen) = &mut self.own else { return Err(Error::Full { what: "logs" }) };
             let block = pen.sign(portion, lamport, wall)?;
             self.chains.extend(&block).map_err(Error::from)?;
             let full = self.apply(&block, &mut HashSet::new()).full;

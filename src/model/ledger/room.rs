@@ -56,9 +56,11 @@ impl Room {
             && self.weight.saturating_add(weight) <= MAX_LEDGER_WEIGHT
     }
 
-    /// Whether this node may write blocks of this weight: what others fill leaves it a reserve.
-    pub fn has_own(&self, weight: u64) -> bool {
-        self.weight.saturating_add(weight) <= MAX_LEDGER_WEIGHT + OWN_RESERVE
+    /// Whether this author, who is this node, may write blocks of this weight: what others fill leaves it a reserve, but
+    /// no more than its share would ever be taken by others.
+    pub fn has_own(&self, name: &LogName, weight: u64) -> bool {
+        self.share(name).weight.saturating_add(weight) <= MAX_AUTHOR_WEIGHT
+            && self.weight.saturating_add(weight) <= MAX_LEDGER_WEIGHT + OWN_RESERVE
     }
 
     fn share(&self, name: &LogName) -> Share {
@@ -109,6 +111,7 @@ mod tests {
         room.take(&name(1, 0), MAX_AUTHOR_WEIGHT, true);
         room.take(&name(2, 0), MAX_LEDGER_WEIGHT - MAX_AUTHOR_WEIGHT, true);
         assert!(!room.has(&name(3, 0), 1));
-        assert!(room.has_own(OWN_RESERVE) && !room.has_own(OWN_RESERVE + 1));
+        assert!(room.has_own(&name(3, 0), OWN_RESERVE));
+        assert!(!room.has_own(&name(3, 0), OWN_RESERVE + 1) && !room.has_own(&name(1, 0), 1));
     }
 }

@@ -13,7 +13,7 @@ use crate::model::ledger::history::{Change, Note};
 use crate::model::ledger::names::{BlockHash, OpId, RecordId};
 use crate::model::ledger::operation::{About, Field, Kind, Operation};
 use crate::model::ledger::view::{Candidate, Parts, View};
-use crate::model::limits::MAX_TRAVELLING_ROWS;
+use crate::model::limits::{MAX_OTHER_ROWS, MAX_PEOPLE};
 use crate::model::offer::{tag, tagged};
 use crate::model::row::Row;
 use crate::model::section::Section;
@@ -103,6 +103,8 @@ pub struct State {
     ops: IndexMap<OpId, Slot>,
     /// Of each record the last operation that came.
     pub(super) records: IndexMap<(u8, RecordId), u32>,
+    /// How many records of each section there are.
+    begun: HashMap<u8, usize>,
     /// Of operations that are over others: which.
     over: HashMap<u32, Box<[u32]>>,
     /// Further places of operations that stand in several.
@@ -145,6 +147,13 @@ impl State {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// Whether so many records more of a section may be begun: readers take no more.
+    pub fn has_room(&self, section: Section, more: usize) -> bool {
+        let most = if section == Section::People { MAX_PEOPLE } else { MAX_OTHER_ROWS };
+        let begun = tag(section).and_then(|tag| self.begun.get(&tag)).copied().unwrap_or_default();
+        begun.saturating_add(more) <= most
     }
 
     /// Whether anything has come of this record.
@@ -233,33 +242,39 @@ impl State {
 
     /// Takes one operation.
     fn take(&mut self, operation: &Operation, place: Place) -> Result<Took> {
-        let at = self.slot_of(operation.id())?;
-        let known = self.op(at).is_some_and(|(_, slot)| slot.record != NONE);
-        if known {
+        if self.has(&operation.id()) {
+            let at = self.slot_of(operation.id())?;
             self.meet_again(at, operation, place);
             return Ok(Took::Known);
         }
         let About { section, record } = operation.about();
         let name = (tag(section).unwrap_or_default(), record);
-        if self.records.len() >= MAX_TRAVELLING_ROWS && !self.records.contains_key(&name) {
+        // What finds no room must leave nothing behind.
+        if !self.records.contains_key(&name) && !self.has_room(section, 1) {
             return Err(Error::Full { what: "records" });
         }
         let values = self.store(operation)?;
+        let at = self.slot_of(operation.id())?;
         if !operation.over().is_empty() {
             let over = operation.over().iter().map(|id| self.slot_of(*id));
             let over = over.collect::<Result<Box<_>>>()?;
             self.over.insert(at, over);
             if section == Section::People {
                 let id = operation.values().get(ID).and_then(|value| value.text());
-                self.given.extend(id.filter(|id| !id.is_empty()).map(|id| (id.into(), record)));
+                if let Some(id) = id.filter(|id| !id.is_empty()) {
+                    // Of several the same one everywhere, whichever came first.
+                    let given = self.given.entry(id.into()).or_insert(record);
+                    *given = record.min(*given);
+                }
             }
         }
         let entry = self.records.entry(name);
         let record = narrow(entry.index())?;
         let next = match entry {
             Entered::Occupied(mut last) => last.insert(at),
-            Entered::Vacant(place) => {
-                place.insert(at);
+            Entered::Vacant(vacant) => {
+                vacant.insert(at);
+                *self.begun.entry(name.0).or_default() += 1;
                 NONE
             }
         };
