@@ -281,7 +281,10 @@ fn two_devices_with_one_card_are_found_out_by_everybody_and_nothing_is_lost_when
     twins.left.wait_for_any("But it does NOT count yet");
     twins.left.ask(&["9"]);
     twins.one.wait_for_any("are by somebody who wrote two histories, and wait: see 15.");
-    until_all_have(&twins.network, &[1, 2], &["Before"]);
+    for node in [&mut twins.one, &mut twins.two] {
+        let shown = node.ask(&["2", "After"]).join("\n");
+        assert!(shown.contains("Nothing matches."), "{shown}");
+    }
     // It cannot say itself that it may go on, nor that what it wrote is right.
     for answer in ["1", "2"] {
         let shown = decide(&mut twins.left, answer);

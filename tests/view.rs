@@ -227,8 +227,10 @@ fn a_refresh_is_signed_and_a_second_node_confirms_it() {
     let mut reader = network.tier2(1);
     reader.wait_for_any("Your copy has 0 people.");
     assert!(!reader.shown().contains("WARNING"), "{}", reader.shown());
+    let mut refreshes = 0;
     until("both are in step", || {
         let shown = reader.ask(&["3"]).join("\n");
+        refreshes += 1;
         assert!(shown.contains("Signed by node ") && !shown.contains("LIES"), "{shown}");
         shown.contains("Node 1 and node 2 agree.") || shown.contains("Node 2 and node 1 agree.")
     });
@@ -237,8 +239,14 @@ fn a_refresh_is_signed_and_a_second_node_confirms_it() {
     assert!(reader.ask(&["2", "unhcr"]).join("\n").contains("1 match."));
     // Nothing has changed: nothing but the signature travels.
     reader.ask(&["3"]);
-    let logged = reader.logged();
-    let last = logged.lines().rfind(|line| line.contains("of the new copy")).expect("logged");
+    // Each refresh logs a line, which may be read later than what is shown.
+    let mut last = String::new();
+    until("this refresh is logged, too", || {
+        let logged = reader.logged();
+        let mut lines = logged.lines().filter(|line| line.contains("of the new copy"));
+        last = lines.nth(refreshes).unwrap_or_default().to_owned();
+        !last.is_empty()
+    });
     let bytes = last.split_once("already; ").expect("bytes").1.split(' ').next().expect("a number");
     assert!(last.contains(" 0 rows came") && bytes.parse::<u64>().expect("it") < 2500, "{last}");
     assert!(reader.quit().success());
