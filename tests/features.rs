@@ -272,6 +272,16 @@ fn an_update_gives_an_id_to_a_row_that_has_none() {
 }
 
 #[test]
+fn a_dash_clears_also_a_field_of_which_there_are_several_versions() {
+    let (network, mut node) = alone("dash", &database(&[ANA, ANA_FOUND]));
+    let shown = node.ask(&["4", "14729384756392834", "", "", "", "-"]);
+    assert_shows(&shown, "Status has 2 versions:");
+    assert_shows(&shown, "Saved.");
+    network.people_become(1, &["Ana, tall, , , 14729384756392834"]);
+    assert_shows(&node.ask(&["12"]), &ledger_words::conflicts(0));
+}
+
+#[test]
 fn two_versions_of_one_person_are_shown_and_settled() {
     let (network, mut one, mut two) = pair("settle", &[ANA], &[ANA_FOUND]);
     one.ask(&["8", "2"]);

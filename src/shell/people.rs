@@ -19,8 +19,6 @@ use crate::shell::review::Instead;
 use crate::shell::words;
 use std::collections::BTreeMap;
 
-/// What clears a field in an update.
-const CLEAR: &str = "-";
 /// The column of a person's Id.
 const ID: Field = 4;
 
@@ -172,7 +170,7 @@ impl Desk<'_> {
         let shown = crate::model::shown::shown(&old).into_owned();
         Ok(match self.input.line(&format!("{question} [{shown}]: "))?.as_str() {
             "" => None,
-            CLEAR => Some(String::new()),
+            words::CLEAR => Some(String::new()),
             same if same == old => None,
             new => Some(new.to_owned()),
         })

@@ -22,7 +22,7 @@ struct Several {
 /// How something that is none of the versions is said to be right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instead {
-    /// It is typed, as in an update.
+    /// It is typed, as in an update, where `-` means unknown.
     Typed,
     /// It is typed behind a `=`: where one chooses, a slip of the finger must not become the truth.
     Marked,
@@ -74,6 +74,7 @@ impl Desk<'_> {
             }
             let number = answer.parse::<usize>();
             let right = match answer.strip_prefix('=') {
+                None if instead == Instead::Typed && answer == words::CLEAR => Some(""),
                 None if instead == Instead::Typed && number.is_err() => Some(answer.as_str()),
                 marked => marked,
             };

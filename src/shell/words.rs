@@ -37,6 +37,8 @@ pub const NO_SUCH_ITEM: &str = "There is no such number in the menu.";
 /// The questions of a person's fields.
 pub const PERSON: [&str; 4] =
     ["Name", "Appearance", "Last seen (when, where)", "Status (missing, found, deceased, …)"];
+/// What clears a field in an update.
+pub const CLEAR: &str = "-";
 /// The questions of a vaccination, behind the person's Id.
 pub const VACCINATION: [&str; 7] =
     ["Vaccine", "Brand", "Lot", "Date", "Dose (1, 2, …)", "Country", "Centre where it was given"];
