@@ -344,6 +344,19 @@ fn any_of_many_retracted_records_can_be_brought_back() {
 }
 
 #[test]
+fn records_of_several_sections_are_listed_with_all_their_fields() {
+    let (_network, mut node) = alone("sections", &all_sections());
+    for menu in [&["13"][..], &["14", "1"]] {
+        // Part of a date or number of all three sections.
+        let shown = node.ask(&[menu, &["1"], &[""]].concat());
+        assert_shows(&shown, &format!("  1 People: {NUR}"));
+        assert_shows(&shown, &format!(" Vaccinations: {DOSE}"));
+        assert_shows(&shown, &format!(" Camps: {CENSUS}"));
+        assert_shows(&shown, "Nothing was changed.");
+    }
+}
+
+#[test]
 fn a_vaccination_is_recorded_for_an_id_and_refused_for_a_wrong_one() {
     let (network, mut node) = alone("dose", &database(&[NUR]));
     let details = ["Polio", "bOPV", "L7", "2/3/24", "2", "Bangladesh", "Ukhiya"];

@@ -45,7 +45,6 @@ impl Desk<'_> {
     pub fn find(&mut self, what: &str, sections: &[Section]) -> Chosen<View> {
         let words = self.input.line("Id, or part of the name or of any field: ")?;
         let found = self.matches(&words, sections);
-        let rows: Vec<_> = found.iter().map(|(_, row)| row).collect();
         if found.len() > MOST_CHOICES {
             self.screen.say(ledger_words::TOO_MANY);
             return Ok(None);
@@ -57,8 +56,10 @@ impl Desk<'_> {
             }
             [(one, _)] => Some(*one),
             several => {
-                let section = several.first().map_or(Section::People, |(about, _)| about.section);
-                let at = self.choose(what, section, &rows)?;
+                let rows: Vec<_> =
+                    several.iter().map(|(about, row)| (about.section, row)).collect();
+                self.list_found(&rows);
+                let at = self.choose(what, rows.len())?;
                 at.and_then(|at| several.get(at)).map(|(about, _)| *about)
             }
         };
@@ -96,20 +97,35 @@ impl Desk<'_> {
         })
     }
 
-    /// Lists rows with numbers and asks for one; `None` when the answer is none of them.
-    pub fn choose(&mut self, question: &str, section: Section, rows: &[&Row]) -> Chosen<usize> {
-        self.list(section, rows);
-        let answer = self.input.line(&format!("{question} (1-{}, Enter: none): ", rows.len()))?;
-        match answer.parse::<usize>() {
-            Ok(number) if (1..=rows.len()).contains(&number) => Ok(Some(number - 1)),
-            _ => {
-                self.screen.say(ledger_words::UNCHANGED);
-                Ok(None)
+    /// Asks for one of so many that were listed; `None` when the answer is none of them.
+    pub fn choose(&mut self, what: &str, listed: usize) -> Chosen<usize> {
+        let answer = self.input.line(&ledger_words::which_of(what, listed))?;
+        let number = answer.parse::<usize>().ok().filter(|number| (1..=listed).contains(number));
+        if number.is_none() {
+            self.screen.say(ledger_words::UNCHANGED);
+        }
+        Ok(number.map(|number| number - 1))
+    }
+
+    /// Lists rows with numbers: under the columns of their section, if they are all of one.
+    fn list_found(&self, found: &[(Section, &Row)]) {
+        match found {
+            [(first, _), others @ ..] if others.iter().all(|(section, _)| section == first) => {
+                let rows: Vec<_> = found.iter().map(|(_, row)| *row).collect();
+                self.list(*first, &rows);
             }
+            _ => self.list_titled(found),
         }
     }
 
-    /// Lists rows with numbers.
+    /// Lists rows with numbers, each whole and behind the name of its section.
+    pub fn list_titled(&self, rows: &[(Section, &Row)]) {
+        for (number, (section, row)) in (1..).zip(rows) {
+            self.screen.say(ledger_words::titled(number, section.title(), row.line()));
+        }
+    }
+
+    /// Lists rows of one section with numbers.
     pub fn list(&self, section: Section, rows: &[&Row]) {
         let rows: Vec<_> = rows.iter().map(|row| (*row).clone()).collect();
         // The number before each row takes two columns more than a margin does.

@@ -40,6 +40,16 @@ pub const CONVICTED: &str = "But it does NOT count yet: this node has signed two
 pub const NOT_OWN_FORK: &str =
     "That is this node itself. Another organisation has to say that it may go on.";
 
+/// A record in a list of several sections.
+pub fn titled(number: usize, title: &str, row: &str) -> String {
+    format!("{number:>3} {title}: {}", shown(row))
+}
+
+/// Asks for one of so many that are listed.
+pub fn which_of(what: &str, listed: usize) -> String {
+    format!("{what} (1-{listed}, Enter: none): ")
+}
+
 /// How many conflicts there are.
 pub fn conflicts(count: usize) -> String {
     match count {

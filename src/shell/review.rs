@@ -6,7 +6,6 @@ use crate::model::limits::MAX_REASON;
 use crate::model::records::Part;
 use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::model::shown::shown;
 use crate::shell::desk::{Chosen, Desk, Done, MOST_CHOICES};
 use crate::shell::ledger_words;
 use crate::shell::past;
@@ -189,20 +188,13 @@ impl Desk<'_> {
         if few.is_empty() {
             return Ok(None);
         }
-        let rows: Vec<_> = few.iter().map(View::row).collect();
-        for (at, (view, row)) in few.iter().zip(&rows).enumerate() {
-            let title = view.about().section.title();
-            self.screen.say(format!("{:>3} {title}: {}", at + 1, shown(row.line())));
-        }
+        let rows: Vec<_> = few.iter().map(|view| (view.about().section, view.row())).collect();
+        let rows: Vec<_> = rows.iter().map(|(section, row)| (*section, row)).collect();
+        self.list_titled(&rows);
         if found.count > few.len() {
             self.screen.say(ledger_words::and_more(found.count - few.len()));
         }
-        let answer = self.input.line(&format!("{what} (1-{}, Enter: none): ", few.len()))?;
-        let number = answer.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-        let chosen = number.and_then(|at| few.get(at)).cloned();
-        if chosen.is_none() {
-            self.screen.say(ledger_words::UNCHANGED);
-        }
-        Ok(chosen)
+        let at = self.choose(what, few.len())?;
+        Ok(at.and_then(|at| few.get(at)).cloned())
     }
 }
