@@ -150,14 +150,19 @@ impl<S: Sink> Commits<S> {
         settled.map(|settled| settled.map_err(|trouble| self.error(&trouble)))
     }
 
-    /// Commits all that waits.
+    /// Commits all that waits now; what comes meanwhile is not waited for.
     pub fn flush(&self) -> Result<()> {
         let mut state = lock(&self.state);
+        let last = state.queue.back().map(|last| last.slot.clone());
         loop {
             if let Some(trouble) = &state.trouble {
                 return Err(self.error(trouble));
             }
-            if state.queue.is_empty() && state.sink.is_some() {
+            let is_done = match &last {
+                Some(last) => lock(last).is_some(),
+                None => state.sink.is_some(),
+            };
+            if is_done {
                 return Ok(());
             }
             state = match self.lead(state) {

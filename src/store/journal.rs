@@ -98,6 +98,7 @@ impl Journal {
     pub fn append(&mut self, log: Option<LogName>, entry: Vec<u8>) {
         // Behind one that was not taken none may be: their order would be lost.
         let behind = self.waiting.back().is_some_and(|last| last.written.is_none());
+        let behind = behind || self.has_failed();
         let written = if behind { None } else { self.file.append(entry.clone()).ok() };
         self.bytes += entry.len();
         self.appended += 1;
