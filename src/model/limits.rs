@@ -127,6 +127,8 @@ pub const JOURNAL_WAITING: usize = 4 * LEDGER_GROUP;
 pub const SHOWN_BATCH: usize = 512;
 /// How often a node signs what it has seen of others, at most.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_secs(6 * 3600);
+/// How long after its start a node first does: one that is switched off each night witnesses, too.
+pub const FIRST_CHECKPOINT: Duration = Duration::from_secs(600);
 /// Most blocks that are read from the disk at once: single changes of a day.
 pub const READ_BLOCKS: usize = 4096;
 /// Bytes of blocks of one log that are checked together at start, by one signature.

@@ -25,7 +25,7 @@ use crate::model::ledger::operation::Operation;
 use crate::model::ledger::replica::{Confirmed, Replica, Taken};
 use crate::model::ledger::stored::Stored;
 use crate::model::ledger::view::View;
-use crate::model::limits::{MAX_BLOCK, READ_BLOCKS, SHOWN_BATCH, SLICE};
+use crate::model::limits::{MAX_BLOCK, SHOWN_BATCH, SLICE};
 use crate::model::reader::Kept;
 use crate::model::row::Row;
 use crate::model::section::Section;
@@ -49,6 +49,8 @@ pub(in crate::store) struct Shared {
     /// The text file as this node last read or wrote it; another print means that somebody edited it.
     pub seen: Mutex<Seen>,
     pub bell: Condvar,
+    /// Held by who builds the state anew.
+    pub building: Mutex<()>,
 }
 
 #[derive(Debug)]
@@ -249,25 +251,6 @@ impl Database {
         let mut inner = lock(&self.0.inner);
         let durable = inner.heads();
         inner.replica.beyond(&durable, theirs)
-    }
-
-    /// The first blocks of a range, of about `most` bytes together, at least one. None if they are not on the disk.
-    pub fn blocks(&self, range: &Range, most: usize) -> Result<Vec<Vec<u8>>> {
-        let (file, places) = {
-            let inner = lock(&self.0.inner);
-            (inner.journal.file().clone(), inner.journal.places(range, READ_BLOCKS))
-        };
-        let (mut blocks, mut bytes) = (Vec::new(), 0);
-        for place in places {
-            let entry = file.read(place)?;
-            let block = Stored::block_of(&entry).unwrap_or_default().to_vec();
-            bytes += block.len();
-            blocks.push(block);
-            if bytes >= most {
-                break;
-            }
-        }
-        Ok(blocks)
     }
 
     // --- the disk ---

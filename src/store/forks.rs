@@ -8,7 +8,7 @@ use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::Range;
 use crate::model::ledger::replica::Replica;
 use crate::model::ledger::stored::Stored;
-use crate::model::limits::{LOAD_RUN, MAX_BLOCK, STORE_WAIT};
+use crate::model::limits::{MAX_BLOCK, STORE_WAIT};
 use crate::store::database::{Database, Ticket};
 
 impl Database {
@@ -109,26 +109,18 @@ impl Database {
         mut take: impl FnMut(Received, usize) -> Result<bool>,
     ) -> Result<()> {
         // What does not count any more still seems to be here until then.
-        if self.with(Replica::is_stale) {
-            self.build_anew()?;
-        }
+        self.rebuild()?;
         for head in self.heads().iter().filter(|head| head.name.author == *author) {
             let fork =
                 |replica: &Replica| replica.chains().fork(&head.name).map(ForkProof::sequence);
             let from = self.with(fork).unwrap_or_default();
-            let mut range = Range { name: head.name, from, to: head.length };
-            while range.from < range.to {
-                let blocks = self.blocks(&range, LOAD_RUN)?;
-                if blocks.is_empty() {
-                    break;
-                }
-                range.from += u32::try_from(blocks.len()).unwrap_or(u32::MAX);
-                for bytes in blocks {
-                    let Ok(block) = Received::read(&bytes) else { continue };
-                    if !take(block, bytes.len())? {
-                        return Ok(());
-                    }
-                }
+            let range = Range { name: head.name, from, to: head.length };
+            let goes_on = self.each_block(range, |bytes| match Received::read(bytes) {
+                Ok(block) => take(block, bytes.len()),
+                Err(_) => Ok(true),
+            })?;
+            if !goes_on {
+                break;
             }
         }
         Ok(())

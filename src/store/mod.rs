@@ -1,5 +1,6 @@
 //! Store: what is on the disk. The data folder, the database file, the peers file, the identity.
 
+pub mod blocks;
 pub mod commit;
 pub mod database;
 pub mod destroy;
@@ -22,6 +23,7 @@ pub mod loader;
 pub mod opening;
 pub mod peer_book;
 pub mod peers_file;
+pub mod rebuild;
 pub mod saver;
 pub mod text;
 pub mod text_check;

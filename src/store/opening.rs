@@ -1,9 +1,11 @@
 //! Opens a database: reads the ledger, and takes up what stands in the text beside it and not in the ledger.
 //!
 //! ```text
-//! the text is as it was written     nothing
-//! and the ledger is where it was    what is different was changed by hand
-//! the ledger went on, or no ledger  rows are imported: values that never were are new, all others are stale
+//! the text is    the ledger is
+//! as written     where it was, or went on   nothing is taken up: the text follows
+//! edited         where it was               what is different was changed by hand
+//! edited         went on, or there is none  rows are imported: values that never were are new, all others are stale
+//! either         cut off                    rows are imported: the text may be all that is left
 //! ```
 
 use crate::base::error::{Error, Result};
@@ -22,14 +24,13 @@ use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::writer::{Snapshot, write_all};
 use crate::store::database::{Database, Inner, Seen, Shared};
-use crate::store::disk::RealDisk;
+use crate::store::disk::{Disk, RealDisk};
 use crate::store::files;
 use crate::store::journal::Journal;
 use crate::store::ledger_file::{LedgerFile, Recovered};
 use crate::store::ledger_load::Found;
 use crate::store::loader::Loader;
 use crate::store::text::{self, Base, Scanned};
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -76,6 +77,9 @@ pub struct Loaded {
     pub put_aside: Option<PathBuf>,
 }
 
+/// Most ledgers of the classic dialect that are put aside in one folder.
+const MOST_ASIDE: usize = 100;
+
 /// The ledger beside the text at `path`.
 pub fn ledger_path(path: &Path) -> PathBuf {
     path.with_extension("ledger")
@@ -100,21 +104,23 @@ impl Database {
         let is_current = base.as_ref().is_some_and(|base| base.ledger == inner.replica.digest());
         let is_as_written = base.as_ref().is_some_and(|base| base.text == scanned.hash);
         let is_lost = base.is_some_and(|base| !inner.replica.chains().hold(&base.heads));
+        let database = Self::of(path, inner);
+        // What is edited is over what counts.
+        database.rebuild()?;
         // A text as it was written says nothing new, if the ledger is there that it was written from. If that is gone,
         // or cut off, the text may be all that is left.
         let is_read = !is_as_written || is_lost || loaded.put_aside.is_some();
-        let shown = if is_read { inner.replica.state().counts().shown.iter().sum() } else { 0 };
+        let shown = if is_read { database.counts().shown.iter().sum() } else { 0 };
         if !is_as_written {
             // Only now it is known whether rows are missing in it.
             scanned = text::scan(path, shown)?;
         }
-        let database = Self::of(path, inner);
         lock(&database.0.inner).kept.clone_from(&scanned.kept);
         if is_read {
             let (records, doubled) = text::read(path, shown)?;
             loaded.doubled = doubled;
             let taken = match is_current {
-                true => lock(&database.0.inner).take_edits(&records, &HashSet::new()),
+                true => database.take_edited(&records, &database.heads()),
                 false => database.import(&records),
             };
             let taken = taken?;
@@ -147,9 +153,6 @@ impl Database {
         };
         drop(inner);
         *lock(&database.0.seen) = Seen { print, people: scanned.people, showed };
-        if database.with(Replica::is_stale) {
-            database.build_anew()?;
-        }
         Ok((database, loaded))
     }
 
@@ -160,6 +163,7 @@ impl Database {
             inner: Mutex::new(inner),
             seen: Mutex::new(seen),
             bell: Condvar::new(),
+            building: Mutex::new(()),
         };
         Self(Arc::new(shared))
     }
@@ -183,15 +187,15 @@ fn scan_beside(path: &Path) -> Result<Scan> {
     Ok(Scan { result, _thread: thread })
 }
 
-/// What was found of the ledger, besides what is in memory.
-struct Old {
+/// What was found in a ledger, besides what is in memory.
+struct Opened {
     faults: Vec<Fault>,
     /// Versions of records of a ledger that was put aside, besides those that its text shows.
     versions: Vec<(Section, Row)>,
 }
 
 /// Reads the ledger, or begins one.
-fn open_ledger(path: &Path, owner: Owner, loaded: &mut Loaded) -> Result<(Inner, Old)> {
+fn open_ledger(path: &Path, owner: Owner, loaded: &mut Loaded) -> Result<(Inner, Opened)> {
     let ledger = ledger_path(path);
     let Owner { identity, namer, dialect } = owner;
     let birth = Birth::new(dialect, &namer);
@@ -236,7 +240,7 @@ fn open_ledger(path: &Path, owner: Owner, loaded: &mut Loaded) -> Result<(Inner,
     if found.entries == 0 {
         inner.append(None, Stored::birth(&birth));
     }
-    Ok((inner, Old { faults: found.faults, versions }))
+    Ok((inner, Opened { faults: found.faults, versions }))
 }
 
 fn read_ledger(
@@ -253,17 +257,103 @@ fn read_ledger(
     Ok((file, replica, found))
 }
 
-/// Gives all files of a ledger other names, with which nobody reads them any more. Returns the first one's.
+/// Gives all files of a ledger other names, with which nobody reads them any more. Returns the first one's. It goes
+/// last: if this is cut off, what is left is still known for what it is, and goes the same way at the next start.
 fn put_aside(ledger: &Path) -> Result<PathBuf> {
     let wrong = |cause| Error::device(format!("put {} aside", ledger.display()), cause);
     let (_, folder) = files::beside(ledger);
     let begin = ledger.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let aside = |name: &str| folder.join(name.replacen(&begin, &format!("{begin}-classic"), 1));
-    for entry in fs::read_dir(folder).map_err(wrong)?.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
+    // What was put aside before stays.
+    let first = (1..=MOST_ASIDE).map(|n| match n {
+        1 => format!("{begin}-classic"),
+        n => format!("{begin}-classic-{n}"),
+    });
+    let first = first.into_iter().find(|name| !folder.join(name).exists()).ok_or_else(|| {
+        Error::input(ledger.display().to_string(), "too many were put aside", "move them away")
+    })?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(wrong)? {
+        let name = entry.map_err(wrong)?.file_name().to_string_lossy().into_owned();
         if name == begin || name.strip_prefix(&begin).is_some_and(|rest| rest.starts_with('.')) {
-            fs::rename(entry.path(), aside(&name)).map_err(wrong)?;
+            names.push(name);
         }
     }
-    Ok(aside(&begin))
+    names.sort_by_key(|name| (name == &begin, std::cmp::Reverse((name.len(), name.clone()))));
+    for name in names {
+        let aside = name.replacen(&begin, &first, 1);
+        fs::rename(folder.join(&name), folder.join(aside)).map_err(wrong)?;
+        RealDisk.sync_folder(folder).map_err(wrong)?;
+    }
+    Ok(folder.join(first))
+}
+
+#[cfg(test)]
+pub(in crate::store) mod tests {
+    use super::*;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::import::enter;
+
+    /// A database in a folder that goes away with it.
+    pub struct Scratch(PathBuf);
+
+    impl Scratch {
+        /// A new folder of this name.
+        pub fn new(name: &str) -> Self {
+            let folder =
+                std::env::temp_dir().join(format!("reunite-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).expect("a temporary folder");
+            Self(folder)
+        }
+
+        /// A file in it.
+        pub fn file(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        /// Opens the database in it.
+        pub fn open(&self) -> (Database, Loaded) {
+            self.open_as(Dialect::Sealed, 7)
+        }
+
+        /// Opens the database in it in a network that speaks this, and names records with this key.
+        pub fn open_as(&self, dialect: Dialect, namer: u8) -> (Database, Loaded) {
+            let key = |byte| SecretKey::from([byte; 32]);
+            let (identity, namer) = (Identity::new(key(1)), Namer::new(&key(namer)));
+            let owner = Owner { identity, namer, dialect };
+            Database::open(&self.file("DATABASE1.txt"), owner).expect("opened")
+        }
+
+        /// A person at this node enters somebody.
+        pub fn enter(&self, database: &Database, row: &Row) {
+            let made = database.write(|replica| {
+                let (state, namer) = (replica.state(), replica.namer());
+                Ok((enter(state, namer, Section::People, row, &mut rand::rng())?, ()))
+            });
+            made.expect("room");
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn ledgers_of_networks_that_moved_over_are_put_aside_and_none_over_another() {
+        let scratch = Scratch::new("aside");
+        let name = |name: &str| scratch.file(&format!("DATABASE1.ledger{name}"));
+        let row = Row::new(&["Ana", "", "", "missing"]);
+        let (database, _) = scratch.open_as(Dialect::Classic, 6);
+        scratch.enter(&database, &row);
+        database.write_out();
+        drop(database);
+        // Of one that was put aside before, and a later file of this one.
+        fs::write(name("-classic"), "before").expect("written");
+        let (database, loaded) = scratch.open_as(Dialect::Sealed, 7);
+        assert_eq!(loaded.put_aside, Some(name("-classic-2")));
+        assert_eq!(fs::read_to_string(name("-classic")).expect("there"), "before");
+        assert!(name("-classic-2").exists() && database.heads().is_empty());
+    }
 }

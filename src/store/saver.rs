@@ -3,20 +3,16 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
-use crate::model::ledger::block::Received;
-use crate::model::ledger::heads::{Heads, Range};
+use crate::model::ledger::heads::Heads;
 use crate::model::ledger::listing::Spot;
-use crate::model::ledger::replica::Replica;
-use crate::model::ledger::state::State;
-use crate::model::ledger::stored::Stored;
-use crate::model::limits::{CHECKPOINT_EVERY, IDLE_LOOK, LOAD_RUN, SHOWN_BATCH};
+use crate::model::limits::{CHECKPOINT_EVERY, FIRST_CHECKPOINT, IDLE_LOOK, SHOWN_BATCH};
 use crate::model::reader::Kept;
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::writer::Source;
 use crate::store::database::{Database, Inner, Seen};
 use crate::store::files;
-use crate::store::text;
+use crate::store::text::{self, Base, NO_LEDGER};
 use std::collections::HashSet;
 use std::io;
 use std::sync::PoisonError;
@@ -58,21 +54,17 @@ const MOST_PAUSE: Duration = Duration::from_secs(1);
 /// times as long as the write took. Else a card would be worn out by a hundred megabytes after each change of a peer.
 const LARGE_PAUSE: (u32, Duration) = (20, Duration::from_secs(60));
 
-/// Longest pause between two times that the state is built anew; shorter ones are so many times as long as it took.
-/// Nobody keeps a node busy with ever new proofs.
-const REBUILD_PAUSE: (u32, Duration) = (20, Duration::from_secs(600));
-
 impl Database {
     /// The saver thread: runs until `stop`, and writes a last time then.
     pub fn keep_saved(&self, stop: &Stop, tell: impl Fn(Disk)) -> Result<()> {
-        let (mut failures, mut witnessed) = (0, Instant::now());
+        let (mut failures, mut checkpoint_at) = (0, Instant::now() + FIRST_CHECKPOINT);
         // Not before then the text follows what others changed.
         let mut text_at = Instant::now();
         loop {
             let ending = stop.is_set();
             let is_due = self.wait_for_work(ending, text_at);
-            if !ending && witnessed.elapsed() >= CHECKPOINT_EVERY {
-                witnessed = Instant::now();
+            if !ending && Instant::now() >= checkpoint_at {
+                checkpoint_at = Instant::now() + CHECKPOINT_EVERY;
                 if let Err(error) = self.note(|replica| replica.checkpoint().into_iter().collect())
                 {
                     log::warn!("what was seen of others could not be signed: {error}");
@@ -154,12 +146,7 @@ impl Database {
         if lock(&self.0.inner).journal.has_failed() {
             return Err(Error::device("write the ledger", io::Error::other("it failed again")));
         }
-        if lock(&self.0.inner).is_rebuild_due() {
-            let begun = Instant::now();
-            self.build_anew()?;
-            let pause = REBUILD_PAUSE.1.min(begun.elapsed() * REBUILD_PAUSE.0);
-            lock(&self.0.inner).rebuild_at = Instant::now() + pause;
-        }
+        self.rebuild_in_time()?;
         let is_due = lock(&self.0.inner).is_text_due(text_at);
         let is_due = ending || is_due || self.is_edited() || self.is_gone();
         if is_due {
@@ -178,20 +165,23 @@ impl Database {
                 tell(Disk::Edited(self.take_up(stop)?));
                 self.file().flush()?;
             }
-            if self.is_gone() {
-                tell(Disk::Gone);
-            }
+            let was_gone = self.is_gone();
             let shown = Shown::now(self);
-            let written =
-                text::write(path, &shown, (shown.digest, &shown.heads), || !self.is_edited())?;
+            let written = text::write(path, &shown, || !self.is_edited())?;
             let Some(written) = written else { continue };
             let (print, people) = (Some(written.print), shown.people());
             *lock(&self.0.seen) = Seen { print, people, showed: shown.heads.clone() };
+            // Only now: else the text that this node has just written would be taken for somebody else's.
+            Base { ledger: shown.digest, heads: shown.durable, text: written.hash }.write(path)?;
             let mut inner = lock(&self.0.inner);
             inner.texted = shown.version;
             if written.kept_at.len() == inner.kept.len() {
                 let kept = inner.kept.iter_mut().zip(written.kept_at);
                 kept.for_each(|(kept, line)| kept.line = line);
+            }
+            drop(inner);
+            if was_gone {
+                tell(Disk::Gone);
             }
             return Ok(());
         }
@@ -233,41 +223,6 @@ impl Database {
         *lock(&self.0.seen) = Seen { print, people, showed };
         Ok(Edits { changes: taken.new, stale: taken.stale, strange })
     }
-
-    // --- the state ---
-
-    /// Builds the state anew from the blocks that count, after a fork was proved or released.
-    pub(in crate::store) fn build_anew(&self) -> Result<()> {
-        let (mut state, mut done) = (State::default(), Heads::default());
-        let turns = self.with(Replica::turns);
-        // Most of it without the lock; the second time only what came meanwhile.
-        let heads = self.heads();
-        for range in heads.beyond(&done) {
-            self.apply_to(&mut state, range)?;
-        }
-        done = heads;
-        let mut inner = lock(&self.0.inner);
-        for entry in &inner.entries_since(&done)? {
-            apply_block(&inner.replica, &mut state, Stored::block_of(entry).unwrap_or_default())?;
-        }
-        inner.replica.renewed(state, turns);
-        inner.version += 1;
-        Ok(())
-    }
-
-    fn apply_to(&self, state: &mut State, mut range: Range) -> Result<()> {
-        while range.from < range.to {
-            let blocks = self.blocks(&range, LOAD_RUN)?;
-            if blocks.is_empty() {
-                return Ok(());
-            }
-            range.from = range.from.saturating_add(u32::try_from(blocks.len()).unwrap_or(u32::MAX));
-            for block in blocks {
-                self.with(|replica| apply_block(replica, state, &block))?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// How long the text need not be written again that took so long to write.
@@ -276,32 +231,9 @@ fn text_pause(cost: Duration) -> Duration {
     if cost > MOST_PAUSE { most.min(cost * times) } else { Duration::ZERO }
 }
 
-fn apply_block(replica: &Replica, state: &mut State, bytes: &[u8]) -> Result<()> {
-    let Ok(block) = Received::read(bytes) else { return Ok(()) };
-    match replica.chains().again(block) {
-        Some(block) if replica.chains().counts(block.header()) => state.apply(&block).map(|_| ()),
-        _ => Ok(()),
-    }
-}
-
 impl Inner {
-    /// The entries behind these heads, those that are not on the disk yet last.
-    fn entries_since(&mut self, heads: &Heads) -> Result<Vec<Vec<u8>>> {
-        let ranges = self.heads().beyond(heads);
-        let places = ranges.iter().flat_map(|range| self.journal.places(range, usize::MAX));
-        let file = self.journal.file();
-        let mut entries = places.map(|place| file.read(place)).collect::<Result<Vec<_>>>()?;
-        entries.extend(self.journal.waiting().map(<[u8]>::to_vec));
-        Ok(entries)
-    }
-
     fn has_work(&mut self, text_at: Instant) -> bool {
         self.is_text_due(text_at) || self.is_rebuild_due() || !self.journal.is_idle()
-    }
-
-    /// Whether the state is to be built anew now.
-    fn is_rebuild_due(&self) -> bool {
-        self.replica.is_stale() && Instant::now() >= self.rebuild_at
     }
 
     /// Whether the text is to be written: what others changed may wait until `text_at`, what somebody changed here
@@ -333,16 +265,23 @@ struct Shown<'a> {
     kept: Vec<Kept>,
     version: u64,
     heads: Heads,
+    /// Those that are on the disk.
+    durable: Heads,
+    /// What the ledger is known by, if these rows are what it says: none while the state is to be built anew.
     digest: text::Hash,
 }
 
 impl<'a> Shown<'a> {
     fn now(database: &'a Database) -> Self {
-        let inner = lock(&database.0.inner);
+        let mut inner = lock(&database.0.inner);
         let orders = Section::SHOWN.map(|section| inner.replica.state().order(section));
         let (kept, version) = (inner.kept.clone(), inner.version);
-        let (heads, digest) = (inner.replica.chains().heads(), inner.replica.digest());
-        Self { database, orders, kept, version, heads, digest }
+        let (heads, durable) = (inner.replica.chains().heads(), inner.heads());
+        let digest = match inner.replica.is_stale() {
+            true => NO_LEDGER,
+            false => inner.replica.digest(),
+        };
+        Self { database, orders, kept, version, heads, durable, digest }
     }
 
     fn people(&self) -> usize {
@@ -375,12 +314,9 @@ impl Source for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::dialect::Dialect;
-    use crate::model::identity::Identity;
-    use crate::model::keys::SecretKey;
-    use crate::model::ledger::import::enter;
-    use crate::model::ledger::names::Namer;
-    use crate::store::opening::Owner;
+    use crate::store::opening::tests::Scratch;
+    use std::cell::RefCell;
+    use std::fs;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -391,35 +327,48 @@ mod tests {
         }
     }
 
+    fn row(name: &str) -> Row {
+        Row::new(&[name, "", "", "missing"])
+    }
+
     #[test]
     fn the_text_waits_for_what_others_changed_and_not_for_what_a_person_did_here() {
-        let folder = std::env::temp_dir().join(format!("reunite-saver-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        let key = |byte| SecretKey::from([byte; 32]);
-        let (identity, namer) = (Identity::new(key(1)), Namer::new(&key(7)));
-        let owner = Owner { identity, namer, dialect: Dialect::Sealed };
-        let (database, _) = Database::open(&folder.join("DATABASE1.txt"), owner).expect("opened");
+        let scratch = Scratch::new("saver");
+        let (database, _) = scratch.open();
         let (stop, now) = (Stop::default(), Instant::now());
         let is_written = |ending, text_at| {
             database.save(&stop, ending, text_at, &|_| ()).expect("room on the disk")
         };
         assert!(is_written(false, now));
-        let row = |name| Row::new(&[name, "", "", "missing"]);
         database.merge(&[(Section::People, row("Ana"))]).expect("room");
         assert!(!is_written(false, now + HOUR) && database.is_saved(database.now()));
         assert!(!lock(&database.0.inner).has_work(now + HOUR));
         assert!(is_written(false, now));
         database.merge(&[(Section::People, row("Bo"))]).expect("room");
         assert!(database.wait_for_work(true, now + HOUR) && is_written(true, now + HOUR));
-        let change = |replica: &Replica| {
-            let (state, namer) = (replica.state(), replica.namer());
-            Ok((enter(state, namer, Section::People, &row("Cy"), &mut rand::rng())?, ()))
-        };
-        database.write(change).expect("room");
+        scratch.enter(&database, &row("Cy"));
         assert!(lock(&database.0.inner).has_work(now + HOUR) && is_written(false, now + HOUR));
         assert!(!is_written(false, now));
+    }
+
+    #[test]
+    fn a_text_is_not_taken_for_somebody_elses_when_what_is_said_beside_it_cannot_be_written() {
+        let scratch = Scratch::new("beside");
+        let (database, _) = scratch.open();
+        let (stop, now) = (Stop::default(), Instant::now());
+        let (told, in_the_way) = (RefCell::new(Vec::new()), scratch.file("DATABASE1.base"));
+        let save = || database.save(&stop, false, now, &|disk| told.borrow_mut().push(disk));
+        fs::create_dir(&in_the_way).expect("a folder");
+        scratch.enter(&database, &row("Ana"));
+        assert!(save().is_err() && save().is_err());
+        fs::remove_dir(&in_the_way).expect("empty");
+        assert!(save().expect("room on the disk") && !save().expect("room on the disk"));
+        assert_eq!(*told.borrow(), []);
+        fs::remove_file(scratch.file("DATABASE1.txt")).expect("there");
+        assert!(save().expect("room on the disk"));
+        assert_eq!(*told.borrow(), [Disk::Gone]);
         drop(database);
-        let _ = std::fs::remove_dir_all(&folder);
+        let (_, loaded) = scratch.open();
+        assert_eq!((loaded.rows, loaded.taken_up, loaded.lost), ([1, 0, 0], 0, false));
     }
 }

@@ -21,6 +21,9 @@ use std::path::{Path, PathBuf};
 /// A SHA-256.
 pub type Hash = [u8; 32];
 
+/// What no ledger is known by.
+pub const NO_LEDGER: Hash = [0; 32];
+
 /// What the text showed when it was last written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
@@ -47,7 +50,8 @@ impl Base {
         })
     }
 
-    fn write(&self, path: &Path) -> Result<()> {
+    /// Says it beside the text at `path`.
+    pub fn write(&self, path: &Path) -> Result<()> {
         let mut heads = Encoder::default();
         self.heads.encode(&mut heads);
         let json = json!({
@@ -137,16 +141,16 @@ pub fn read(path: &Path, shown: usize) -> Result<(Records, usize)> {
 pub struct Written {
     /// The print of the file.
     pub print: Print,
+    /// The text itself.
+    pub hash: Hash,
     /// On which line each of the kept ones stands.
     pub kept_at: Vec<u64>,
 }
 
-/// Writes the text of a ledger, of which these are the digest and the heads, unless `still` no longer holds: then
-/// `None`.
+/// Writes a text, unless `still` no longer holds: then `None`.
 pub fn write(
     path: &Path,
     source: &impl Source,
-    (ledger, heads): (Hash, &Heads),
     still: impl FnOnce() -> bool,
 ) -> Result<Option<Written>> {
     let (mut context, mut kept_at) = (digest::Context::new(&digest::SHA256), Vec::new());
@@ -154,11 +158,7 @@ pub fn write(
         kept_at = write_all(source, &mut Hashing { out, context: &mut context })?;
         Ok(())
     })?;
-    if !done {
-        return Ok(None);
-    }
-    Base { ledger, heads: heads.clone(), text: hash(context) }.write(path)?;
-    Ok(Some(Written { print, kept_at }))
+    Ok(done.then(|| Written { print, hash: hash(context), kept_at }))
 }
 
 fn hash(context: digest::Context) -> Hash {
