@@ -1,4 +1,4 @@
-//! Keys as people can copy them: lowercase hexadecimal digits, two a byte.
+//! Bytes as lowercase hexadecimal digits, two a byte: keys that people copy, hashes, what stands beside a text.
 
 use std::fmt::Write;
 use zeroize::Zeroize;

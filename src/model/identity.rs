@@ -53,6 +53,12 @@ impl Identity {
         Zeroizing::new([&PKCS8_ED25519[..], &self.signing.expose()[..]].concat())
     }
 
+    /// What signs in this node's name.
+    pub fn signer(&self) -> Ed25519KeyPair {
+        Ed25519KeyPair::from_pkcs8_maybe_unchecked(&self.signing_key())
+            .expect("an identity has a key of Ed25519")
+    }
+
     /// The X25519 secret for knocks.
     pub fn knock_secret(&self) -> &SecretKey {
         &self.knock

@@ -24,7 +24,7 @@ use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::ledger::block::SignedHeader;
 use crate::model::ledger::fork::ForkProof;
-use crate::model::ledger::heads::{Heads, log_name};
+use crate::model::ledger::heads::Heads;
 use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::LogName;
 use crate::model::limits::{MAX_BLOCK, MAX_LOGS, ROWS_PIECE};
@@ -121,7 +121,7 @@ impl<'a> Meeting<'a> {
                 encode_logs(&having.spare, &mut out);
             }
             Self::Find { name, sequence } => {
-                encode_log(name, out.u8(FIND));
+                name.encode(out.u8(FIND));
                 out.u32(*sequence);
             }
             Self::Found(None) => {
@@ -158,7 +158,7 @@ impl<'a> Meeting<'a> {
                 clashes: decode_logs(&mut from)?,
                 spare: decode_logs(&mut from)?,
             }),
-            FIND => Self::Find { name: log_name(&mut from)?, sequence: from.u32()? },
+            FIND => Self::Find { name: LogName::decode(&mut from)?, sequence: from.u32()? },
             FOUND => match from.u8()? {
                 0 => Self::Found(None),
                 1 => Self::Found(Some(Box::new(SignedHeader::decode(&mut from)?))),
@@ -191,17 +191,13 @@ fn count(from: &mut Decoder<'_>) -> Result<u16> {
     }
 }
 
-fn encode_log(name: &LogName, out: &mut Encoder) {
-    out.bytes(name.author.as_bytes()).u64(name.log.value());
-}
-
 fn encode_logs(logs: &[LogName], out: &mut Encoder) {
     out.u16(short(logs.len()));
-    logs.iter().for_each(|name| encode_log(name, out));
+    logs.iter().for_each(|name| name.encode(out));
 }
 
 fn decode_logs(from: &mut Decoder<'_>) -> Result<Vec<LogName>> {
-    (0..count(from)?).map(|_| log_name(from)).collect()
+    (0..count(from)?).map(|_| LogName::decode(from)).collect()
 }
 
 // --- blocks that travel together ---

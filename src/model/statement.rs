@@ -80,9 +80,7 @@ pub struct Signer {
 impl Signer {
     /// The signer of this node, in the network of this name.
     pub fn new(identity: &Identity, network: &str) -> Self {
-        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity.signing_key())
-            .expect("an identity has a key of Ed25519");
-        Self { key, network: network.to_owned() }
+        Self { key: identity.signer(), network: network.to_owned() }
     }
 
     /// Signs what a view is, and of which ledger.

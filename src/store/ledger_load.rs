@@ -37,8 +37,6 @@ pub struct Found {
     pub birth: Option<Birth>,
     /// What cannot be verified: of each log the first.
     pub faults: Vec<Fault>,
-    /// How many entries cannot be verified.
-    pub refused: usize,
     /// Whether there are entries at all.
     pub entries: u64,
 }
@@ -109,7 +107,6 @@ impl Load {
     }
 
     fn refuse(&mut self, fault: Fault) {
-        self.found.refused += 1;
         let name = |fault: &Fault| fault.block.map(|(name, _)| name);
         let is_first = !self.found.faults.iter().any(|other| name(other) == name(&fault));
         // What stands behind a gap is right, and waits for what is missing.

@@ -16,7 +16,7 @@ use crate::model::codec::{Decoder, Encoder};
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::{Fault, Wrong};
-use crate::model::ledger::heads::{Head, log_name};
+use crate::model::ledger::heads::Head;
 use crate::model::ledger::merkle;
 use crate::model::ledger::names::{BlockHash, LogName};
 use crate::model::limits::{MAX_BLOCK, MAX_ENTRIES, MAX_LOG_LENGTH};
@@ -52,8 +52,8 @@ pub struct Header {
 impl Header {
     fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::of_kind(VERSION);
-        out.bytes(self.name.author.as_bytes()).u64(self.name.log.value()).u32(self.sequence);
-        out.bytes(self.before.as_bytes()).u64(self.lamport).u64(self.wall);
+        self.name.encode(&mut out);
+        out.u32(self.sequence).bytes(self.before.as_bytes()).u64(self.lamport).u64(self.wall);
         out.u16(self.count).bytes(&self.root);
         out.done()
     }
@@ -61,7 +61,7 @@ impl Header {
     fn decode(from: &mut Decoder<'_>) -> Result<Option<Self>> {
         let version = from.u8()?;
         let header = Self {
-            name: log_name(from)?,
+            name: LogName::decode(from)?,
             sequence: from.u32()?,
             before: from.array::<32>()?.into(),
             lamport: from.u64()?,

@@ -6,7 +6,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
-use crate::model::ledger::heads::{Heads, log_name};
+use crate::model::ledger::heads::Heads;
 use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::operation::Operation;
@@ -49,7 +49,8 @@ impl Entry {
             Self::Checkpoint(heads) => heads.encode(out.u8(2)),
             Self::Resume(heads) => heads.encode(out.u8(3)),
             Self::Release { name, sequence } => {
-                out.u8(4).bytes(name.author.as_bytes()).u64(name.log.value()).u32(*sequence);
+                name.encode(out.u8(4));
+                out.u32(*sequence);
             }
         }
     }
@@ -60,7 +61,7 @@ impl Entry {
             1 => packed::decode(from).map(Self::Change),
             2 => Heads::decode(from).map(Self::Checkpoint),
             3 => Heads::decode(from).map(Self::Resume),
-            4 => Ok(Self::Release { name: log_name(from)?, sequence: from.u32()? }),
+            4 => Ok(Self::Release { name: LogName::decode(from)?, sequence: from.u32()? }),
             _ => Err(Error::peer("sent an entry of a kind that is not known")),
         }
     }

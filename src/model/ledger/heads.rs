@@ -91,7 +91,7 @@ impl Heads {
     pub fn encode(&self, out: &mut Encoder) {
         out.u16(u16::try_from(self.0.len()).unwrap_or(u16::MAX));
         for head in self.iter() {
-            out.bytes(head.name.author.as_bytes()).u64(head.name.log.value());
+            head.name.encode(out);
             out.u32(head.length).bytes(head.hash.as_bytes());
         }
     }
@@ -104,7 +104,7 @@ impl Heads {
         }
         let mut heads = BTreeMap::new();
         for _ in 0..count {
-            let name = log_name(from)?;
+            let name = LogName::decode(from)?;
             let (length, hash) = (from.u32()?, from.array::<32>()?.into());
             if length == 0 || heads.last_key_value().is_some_and(|(last, _)| *last >= name) {
                 return Err(Error::peer("sent heads out of order, or of an empty log"));
@@ -136,11 +136,6 @@ impl FromIterator<Head> for Heads {
         }
         Self(map)
     }
-}
-
-/// Reads the name of a log.
-pub fn log_name(from: &mut Decoder<'_>) -> Result<LogName> {
-    Ok(LogName { author: from.array::<32>()?.into(), log: from.u64()?.into() })
 }
 
 #[cfg(test)]

@@ -127,11 +127,6 @@ impl State {
         self.changed(|view| !view.is_hidden() && view.conflicts().next().is_some())
     }
 
-    /// The records that were retracted, in the order of their names.
-    pub fn hidden(&self) -> Vec<View> {
-        self.changed(View::is_hidden)
-    }
-
     /// Whether more than so many operations are on this record.
     pub fn has_more(&self, about: About, most: usize) -> bool {
         let last = tag(about.section).and_then(|tag| self.records.get(&(tag, about.record)));

@@ -1,13 +1,9 @@
-//! Many names as one hash: the tree of RFC 6962, section 2.1, of which any leaf can be shown alone.
+//! Many names as one hash: the root of the tree of RFC 6962, section 2.1.
 
-use crate::base::error::{Error, Result};
-use crate::model::codec::{Decoder, Encoder};
 use ring::digest;
 
 /// Bytes of a hash in the tree.
 pub const HASH_BYTES: usize = 32;
-/// Most steps from a leaf to the root that a path may have: far more leaves than a block has entries.
-const MOST_STEPS: u8 = 32;
 
 /// A hash in the tree.
 pub type Hash = [u8; HASH_BYTES];
@@ -21,67 +17,6 @@ pub fn root(leaves: &[Hash]) -> Hash {
             let (left, right) = many.split_at(split(many.len()));
             sha256(&[&[1], &root(left), &root(right)])
         }
-    }
-}
-
-/// What stands beside the way from one leaf up to the root.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path {
-    /// From the leaf up: the hash beside, and whether it stands to the left.
-    steps: Vec<(bool, Hash)>,
-}
-
-impl Path {
-    /// The path of the leaf at place `at`, counted from 0; `None` if there is no such leaf.
-    pub fn new(leaves: &[Hash], at: usize) -> Option<Self> {
-        let mut steps = Vec::new();
-        let (mut leaves, mut at) = (leaves, at);
-        if at >= leaves.len() {
-            return None;
-        }
-        while leaves.len() > 1 {
-            let middle = split(leaves.len());
-            let (left, right) = leaves.split_at(middle);
-            if at < middle {
-                steps.push((false, root(right)));
-                leaves = left;
-            } else {
-                steps.push((true, root(left)));
-                (leaves, at) = (right, at - middle);
-            }
-        }
-        steps.reverse();
-        Some(Self { steps })
-    }
-
-    /// The root to which this leaf leads.
-    pub fn root(&self, leaf: &Hash) -> Hash {
-        self.steps.iter().fold(sha256(&[&[0], leaf]), |below, (is_left, beside)| match is_left {
-            true => sha256(&[&[1], beside, &below]),
-            false => sha256(&[&[1], &below, beside]),
-        })
-    }
-
-    /// Writes it: the count of steps, then each.
-    pub fn encode(&self, out: &mut Encoder) {
-        out.u8(u8::try_from(self.steps.len()).unwrap_or(u8::MAX));
-        for (is_left, beside) in &self.steps {
-            out.u8(u8::from(*is_left)).bytes(beside);
-        }
-    }
-
-    /// Reads it.
-    pub fn decode(from: &mut Decoder<'_>) -> Result<Self> {
-        let count = from.u8()?;
-        if count > MOST_STEPS {
-            return Err(Error::peer("sent a path of too many steps"));
-        }
-        let step = |_| match from.u8()? {
-            0 => Ok((false, from.array()?)),
-            1 => Ok((true, from.array()?)),
-            _ => Err(Error::peer("sent a path that goes neither left nor right")),
-        };
-        Ok(Self { steps: (0..count).map(step).collect::<Result<_>>()? })
     }
 }
 
@@ -144,24 +79,6 @@ mod tests {
             let bytes = vec![7; length];
             let (one, other) = bytes.split_at(length / 3);
             assert_eq!(sha256(&[one, other]), sha256(&[&bytes]), "{length}");
-        }
-    }
-
-    #[test]
-    fn every_leaf_leads_to_the_root_and_no_other_does() {
-        for count in 1..20 {
-            let leaves = leaves(count);
-            let root = root(&leaves);
-            for (at, leaf) in leaves.iter().enumerate() {
-                let path = Path::new(&leaves, at).expect("a leaf");
-                assert_eq!(path.root(leaf), root);
-                assert_ne!(path.root(&[99; HASH_BYTES]), root);
-                let mut out = Encoder::default();
-                path.encode(&mut out);
-                let bytes = out.done();
-                assert_eq!(Path::decode(&mut Decoder::new(&bytes)).expect("read"), path);
-            }
-            assert!(Path::new(&leaves, leaves.len()).is_none());
         }
     }
 

@@ -7,10 +7,13 @@
 //! ```
 //!
 //! The lowest first: [`names`] of things; [`operation`] one change of one record, each field hashed by itself;
-//! [`merkle`] many names as one; [`heads`] how far each log goes; [`entry`] what a block holds; [`block`] its
-//! bytes; [`fault`] what is wrong with one; [`chains`] the logs of all authors, forks and witnesses; [`pen`]
-//! writes the own log; [`state`] all operations, and what they say; [`import`] rows of text as operations;
-//! [`audit`] names what cannot be verified.
+//! [`packed`] its bytes; [`merkle`] many names as one; [`heads`] how far each log goes; [`entry`] what a block holds;
+//! [`block`] its bytes; [`stored`] what a ledger's file holds; [`fault`] what is wrong with one; [`fork`] proof of two
+//! histories; [`room`] what each author may fill; [`chains`] the logs of all authors, forks and witnesses; [`pen`]
+//! writes the own log; [`arena`] values of a million records; [`graph`] which operation is over which; [`view`] what
+//! they say of one record; [`history`] its past; [`state`] all of them; [`listing`] them in order; [`import`] rows of
+//! text as operations; [`replica`] a node's whole ledger in memory; [`finding`] and [`audit`] name what cannot be
+//! verified.
 
 pub mod arena;
 pub mod audit;

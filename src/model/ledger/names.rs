@@ -1,5 +1,7 @@
 //! Names of things in the ledger: records, operations, blocks, logs. All but a log's number are hashes.
 
+use crate::base::error::Result;
+use crate::model::codec::{Decoder, Encoder};
 use crate::model::hex;
 use crate::model::keys::{IdentityKey, SecretKey};
 use crate::model::records::id_of;
@@ -85,6 +87,18 @@ pub struct LogName {
     pub author: IdentityKey,
     /// Which of the author's.
     pub log: LogId,
+}
+
+impl LogName {
+    /// Writes it.
+    pub fn encode(&self, out: &mut Encoder) {
+        out.bytes(self.author.as_bytes()).u64(self.log.value());
+    }
+
+    /// Reads it.
+    pub fn decode(from: &mut Decoder<'_>) -> Result<Self> {
+        Ok(Self { author: from.array::<32>()?.into(), log: from.u64()?.into() })
+    }
 }
 
 impl Ord for LogName {

@@ -27,10 +27,8 @@ impl std::fmt::Debug for Pen {
 impl Pen {
     /// Begins a log. Its number must be new: one from the operating system's randomness is.
     pub fn begin(identity: &Identity, log: LogId) -> Self {
-        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity.signing_key())
-            .expect("an identity has a key of Ed25519");
         let name = LogName { author: identity.public().identity, log };
-        Self { key, name, length: 0, last: BlockHash::NONE }
+        Self { key: identity.signer(), name, length: 0, last: BlockHash::NONE }
     }
 
     /// Goes on behind this head, which must be of the own log and the last that was ever signed: an older one
