@@ -333,6 +333,11 @@ impl Replica {
             self.confirmed.clear();
             return if was_sure { Confirmed::PutBack } else { Confirmed::Behind };
         }
+        // Where there were two devices with one key there may be two now: a log that one began the other must not go on
+        // in. Each writes its own.
+        if self.chains.forks().any(|fork| fork.name().author == me) {
+            return Confirmed::Well;
+        }
         if let (Own::Unsure, Some(last)) = (&self.own, self.last_own()) {
             self.confirmed.insert(by, last);
             let heard = self.confirmed.values().filter(|head| **head == last).count();
@@ -445,17 +450,22 @@ mod tests {
         for node in &mut nodes {
             node.convict(fork.clone());
         }
-        let [one, other, third] = nodes;
+        let [mut one, other, third] = nodes;
         assert_eq!([one.digest(), other.digest()], [third.digest(); 2]);
-        let mut one = one;
         let peer = PeerNumber::try_from(2_u64).expect("a number");
         let theirs = other.chains().heads();
-        let mut logs = Vec::new();
+        let (mut logs, mut signed) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             assert_eq!(one.confirm(&theirs, peer, 1), Confirmed::Well);
-            logs.push(said(&mut one).len());
+            let entry = Entry::Checkpoint(Heads::default());
+            one.write(vec![entry], 0, &mut rand::rng(), &mut signed).expect("room");
+            logs.push(one.chains().heads().len());
         }
         assert_eq!(logs, [2, 2, 2], "one log more, and no more for each meeting");
+        // The other device hears of that log, and that all have it. It is not its own.
+        let mut other = took(other, &signed);
+        assert_eq!(other.confirm(&one.chains().heads(), peer, 1), Confirmed::Well);
+        assert_eq!(said(&mut other).len(), 3, "each device writes a log of its own");
     }
 
     #[test]
