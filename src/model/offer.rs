@@ -163,18 +163,11 @@ impl Split {
 
     /// Reads it: the whole rest of a message.
     pub fn decode(mut from: Decoder) -> Result<Self> {
-        if from.left() > MAX_SPLIT * 2 {
+        let count = from.left().div_ceil(2);
+        if count > MAX_SPLIT {
             return Err(Error::peer("splits too many buckets"));
         }
-        let mut buckets = Vec::with_capacity(from.left() / 2);
-        while from.left() > 0 {
-            let bucket = from.u16()?;
-            if buckets.last().is_some_and(|before| *before >= bucket) {
-                return Err(Error::peer("splits buckets out of order"));
-            }
-            buckets.push(bucket);
-        }
-        Ok(Self(buckets))
+        ascending(&mut from, count, Decoder::u16, "splits buckets out of order").map(Self)
     }
 }
 
@@ -306,15 +299,7 @@ fn shown(from: &mut Decoder, count: usize) -> Result<Vec<Short>> {
     if count > MAX_PART_SHOWN {
         return Err(Error::peer(format!("shows {count} rows of one part")));
     }
-    let mut all: Vec<Short> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let short = from.array()?;
-        if all.last().is_some_and(|before| *before >= short) {
-            return Err(Error::peer("shows rows out of order"));
-        }
-        all.push(short);
-    }
-    Ok(all)
+    ascending(from, count, Decoder::array, "shows rows out of order")
 }
 
 /// Of the rows that were shown, those that the giver does not have: their positions, ascending.
@@ -331,19 +316,30 @@ impl Gone {
 
     /// Reads it: the whole rest of a message.
     pub fn decode(mut from: Decoder) -> Result<Self> {
-        if from.left() > MAX_SHOWN * 4 {
+        let count = from.left().div_ceil(4);
+        if count > MAX_SHOWN {
             return Err(Error::peer("says of too many rows that they are gone"));
         }
-        let mut positions = Vec::with_capacity(from.left() / 4);
-        while from.left() > 0 {
-            let position = from.u32()?;
-            if positions.last().is_some_and(|before| *before >= position) {
-                return Err(Error::peer("says what is gone out of order"));
-            }
-            positions.push(position);
-        }
-        Ok(Self(positions))
+        ascending(&mut from, count, Decoder::u32, "says what is gone out of order").map(Self)
     }
+}
+
+/// Reads so many values, each of them more than the one before: if not, the other side did what is `wrong`.
+fn ascending<'a, T: PartialOrd>(
+    from: &mut Decoder<'a>,
+    count: usize,
+    read: fn(&mut Decoder<'a>) -> Result<T>,
+    wrong: &str,
+) -> Result<Vec<T>> {
+    let mut all = Vec::with_capacity(count);
+    for _ in 0..count {
+        let next = read(from)?;
+        if all.last().is_some_and(|before| *before >= next) {
+            return Err(Error::peer(wrong));
+        }
+        all.push(next);
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
