@@ -7,6 +7,8 @@
 
 #[path = "support/ledger_checks.rs"]
 mod checks;
+#[path = "support/seeds.rs"]
+mod seeds;
 
 use proptest::prelude::*;
 use reunite::model::codec::Encoder;
@@ -28,43 +30,9 @@ use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::model::squeeze::{Effort, Squeezer};
 use reunite::store::ledger_frame::{SegmentHead, encode_commit};
+use seeds::{changed, folder, seeds};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds").join(target)
-}
-
-/// The seeds of this fuzz target.
-fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let files = fs::read_dir(folder(target)).expect("a folder of seeds");
-    let mut paths: Vec<_> = files.map(|file| file.expect("a seed").path()).collect();
-    paths.sort();
-    paths.iter().map(|path| fs::read(path).expect("a seed")).collect()
-}
-
-/// A seed with some bytes changed, put in or cut off, or a part of another one behind it.
-fn changed(target: &'static str) -> impl Strategy<Value = Vec<u8>> + use<> {
-    let seeds = seeds(target);
-    let other = prop::sample::select(seeds.clone());
-    let change = (any::<prop::sample::Index>(), prop_oneof![Just(0), any::<u8>()], 0..7_u8);
-    (prop::sample::select(seeds), prop::collection::vec(change, 0..6), other).prop_map(
-        |(mut bytes, changes, other)| {
-            for (place, byte, how) in changes {
-                let place = place.index(bytes.len() + 1);
-                match (how, bytes.get_mut(place)) {
-                    (0, _) => bytes.truncate(place),
-                    (1, _) => bytes.insert(place, byte),
-                    (2, _) => bytes.extend(&other[place.min(other.len())..]),
-                    (_, Some(old)) => *old = byte,
-                    (_, None) => bytes.push(byte),
-                }
-            }
-            bytes
-        },
-    )
-}
 
 #[test]
 fn the_seeds_themselves_are_right() {
