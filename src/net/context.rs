@@ -1,4 +1,5 @@
-//! What all threads of a tier-1 node share.
+//! What all threads of a tier-1 node share: `shell::node` makes it, once, and every listener, session and delivery is
+//! given it. With it goes what they tell the broadcast thread.
 
 use crate::base::seats::Seats;
 use crate::base::threads::{Crew, Stop};

@@ -22,7 +22,7 @@ pub struct Run {
 
 /// What was done with all runs.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct TakenIn {
     /// What came of them.
     pub taken: Taken,
     /// The state that holds them, which may not be on the disk yet.
@@ -35,7 +35,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Intake<'a> {
     context: &'a Context,
-    begun: Option<(SyncSender<Run>, Receiver<Outcome>)>,
+    begun: Option<(SyncSender<Run>, Receiver<TakenIn>)>,
 }
 
 impl<'a> Intake<'a> {
@@ -55,8 +55,8 @@ impl<'a> Intake<'a> {
     }
 
     /// Waits until all runs are in memory.
-    pub fn finish(self) -> Outcome {
-        let nothing = |done| Outcome { taken: Taken::default(), ticket: Ticket::default(), done };
+    pub fn finish(self) -> TakenIn {
+        let nothing = |done| TakenIn { taken: Taken::default(), ticket: Ticket::default(), done };
         let Some((runs, outcome)) = self.begun else { return nothing(Ok(())) };
         drop(runs);
         outcome.recv().unwrap_or_else(|_| {
@@ -66,7 +66,7 @@ impl<'a> Intake<'a> {
     }
 }
 
-fn begin(context: &Context, stream: &TcpStream) -> Result<(SyncSender<Run>, Receiver<Outcome>)> {
+fn begin(context: &Context, stream: &TcpStream) -> Result<(SyncSender<Run>, Receiver<TakenIn>)> {
     let wrong = |cause| Error::device("take blocks", cause);
     let stream = stream.try_clone().map_err(wrong)?;
     let (runs, given) = sync_channel::<Run>(INTAKE_RUNS);
@@ -93,7 +93,7 @@ fn begin(context: &Context, stream: &TcpStream) -> Result<(SyncSender<Run>, Rece
             }
         }
         // The session may have ended.
-        let _ = tell.send(Outcome { taken, ticket, done });
+        let _ = tell.send(TakenIn { taken, ticket, done });
         Ok(())
     })?;
     Ok((runs, outcome))

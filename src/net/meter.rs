@@ -1,16 +1,17 @@
-//! Shows how far a transfer has come: meetings of ledgers and refreshes tell it.
+//! Says now and then how far a long transfer has come: `sync` counts blocks with it, `refresh` bytes. A short one says
+//! nothing.
 
 use crate::model::limits::PROGRESS_EVERY;
 use std::time::Instant;
 
-/// Shows how far something long has come.
+/// How far one transfer has come, and when that was last told.
 pub struct Meter<'a> {
     tell: Box<dyn FnMut(u64, u64) + 'a>,
     told: Instant,
 }
 
 impl<'a> Meter<'a> {
-    /// A meter that tells how many of how many bytes are done.
+    /// A meter that tells how much of how much is done, in whatever its user counts.
     pub fn new(tell: impl FnMut(u64, u64) + 'a) -> Self {
         Self { tell: Box::new(tell), told: Instant::now() }
     }

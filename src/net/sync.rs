@@ -22,7 +22,7 @@ use crate::net::channel::Channel;
 use crate::net::context::{Context, Order};
 use crate::net::declined;
 use crate::net::dial::dial;
-use crate::net::intake::{Intake, Outcome as Applied, Run};
+use crate::net::intake::{Intake, Run, TakenIn};
 use crate::net::meter::Meter;
 use crate::net::notice::{Notice, Outcome, Tally};
 use crate::net::sealed::Sealed;
@@ -319,7 +319,7 @@ impl<'a> Visit<'a> {
     fn take(&mut self, theirs: &Heads) -> Result<Vec<LogName>> {
         let mut intake = Intake::new(self.context);
         let heard = self.hear(theirs, &mut intake);
-        let Applied { taken, ticket, done } = intake.finish();
+        let TakenIn { taken, ticket, done } = intake.finish();
         self.taken.add(taken);
         self.ticket = self.ticket.max(ticket);
         done.and(heard)
