@@ -4,7 +4,7 @@
 use crate::base::error::{Error, Result};
 use crate::model::ledger::block::Received;
 use crate::model::ledger::replica::Taken;
-use crate::model::limits::{INTAKE_RUNS, LEDGER_GROUP, STORE_WAIT};
+use crate::model::limits::{INTAKE_RUNS, STORE_WAIT};
 use crate::net::context::Context;
 use crate::store::database::Ticket;
 use std::io;
@@ -12,13 +12,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Blocks of one log, one behind the other.
-#[derive(Debug)]
-pub struct Run {
-    /// The blocks.
-    pub blocks: Vec<Received>,
-    /// Their bytes, together.
-    pub bytes: usize,
-}
+pub type Run = Vec<Received>;
 
 /// What was done with all runs.
 #[derive(Debug)]
@@ -73,15 +67,13 @@ fn begin(context: &Context, stream: &TcpStream) -> Result<(SyncSender<Run>, Rece
     let (tell, outcome) = sync_channel(1);
     let (database, stop) = (context.database.clone(), context.stop.clone());
     context.crew.spawn("intake", move || {
-        let (mut taken, mut ticket, mut unsaved) = (Taken::default(), Ticket::default(), 0);
+        let (mut taken, mut ticket) = (Taken::default(), Ticket::default());
         let done = given.iter().try_for_each(|run| {
-            let (new, state) = database.take(run.blocks)?;
+            let (new, state) = database.take(run)?;
             taken.add(new);
             ticket = ticket.max(state);
-            unsaved += run.bytes;
             // No faster than the disk, or memory would fill.
-            if unsaved >= LEDGER_GROUP {
-                unsaved = 0;
+            if database.is_long() {
                 database.wait_saved(ticket, STORE_WAIT, &stop)?;
             }
             Ok(())

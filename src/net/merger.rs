@@ -3,7 +3,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{LEDGER_GROUP, MERGE_BATCH, STORE_WAIT};
+use crate::model::limits::{MERGE_BATCH, STORE_WAIT};
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::net::context::{Context, Order};
@@ -17,8 +17,6 @@ pub struct Merger<'a> {
     batch: Vec<(Section, Row)>,
     tally: Tally,
     ticket: Ticket,
-    /// Bytes of rows since the disk was last waited for.
-    unsaved: usize,
     /// Why rows could not be taken, if so.
     trouble: Option<Error>,
 }
@@ -27,12 +25,11 @@ impl<'a> Merger<'a> {
     /// The merger for a session with `peer`.
     pub fn new(context: &'a Context, peer: PeerNumber) -> Self {
         let (tally, ticket) = (Tally::default(), Ticket::default());
-        Self { context, peer, batch: Vec::new(), tally, ticket, unsaved: 0, trouble: None }
+        Self { context, peer, batch: Vec::new(), tally, ticket, trouble: None }
     }
 
     /// Takes a row.
     pub fn take(&mut self, section: Section, row: Row) {
-        self.unsaved += row.line().len();
         self.batch.push((section, row));
         if self.batch.len() >= MERGE_BATCH {
             self.merge();
@@ -77,8 +74,7 @@ impl<'a> Merger<'a> {
             }
         }
         // No faster than the disk, or memory would fill.
-        if self.unsaved >= LEDGER_GROUP {
-            self.unsaved = 0;
+        if self.context.database.is_long() {
             if let Err(error) = self.wait_saved() {
                 self.trouble = Some(error);
             }

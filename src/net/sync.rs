@@ -350,7 +350,7 @@ impl<'a> Visit<'a> {
                 }
                 Meeting::Blocks(squeezed) => {
                     let run = self.run(&unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?)?;
-                    came += run.blocks.len() as u64;
+                    came += run.len() as u64;
                     if came > all {
                         return Err(Error::peer("gave more blocks than its heads tell of"));
                     }
@@ -378,7 +378,7 @@ impl<'a> Visit<'a> {
                 return Err(Error::peer("gave blocks of an author whom this node does not know"));
             }
         }
-        Ok(Run { blocks, bytes: piece.len() })
+        Ok(blocks)
     }
 
     fn wait_saved(&self) -> Result<()> {

@@ -291,6 +291,13 @@ impl Database {
         lock(&self.0.inner).journal.saved() >= ticket.0
     }
 
+    /// Whether so much waits for the disk that whoever brings more waits for it first, or memory would fill.
+    pub fn is_long(&self) -> bool {
+        let mut inner = lock(&self.0.inner);
+        inner.journal.saved();
+        inner.journal.is_long()
+    }
+
     /// Wakes the saver thread: there is something to do, or its stop flag was set.
     pub fn wake(&self) {
         // With the lock, so that it cannot fall between the thread's look at its flag and its waiting.
