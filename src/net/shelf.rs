@@ -93,6 +93,18 @@ impl Shelves {
     /// What tier 2 may see, as it is now or was lately. Of many rows it is not made anew for every change: no crowd of
     /// readers may keep the node busy with that.
     pub fn public(&self, database: &Database, signer: &Signer, stop: &Stop) -> Result<Arc<Shelf>> {
+        for _ in 0..VIEW_TRIES {
+            if let Some(made) = self.now(database, signer, stop)? {
+                return Ok(made);
+            }
+            // Without the lock.
+            settled(database, stop)?;
+        }
+        Err(UNSETTLED)
+    }
+
+    /// The same without waiting for the ledger: `None` while its state is being built anew and none was made before.
+    fn now(&self, database: &Database, signer: &Signer, stop: &Stop) -> Result<Option<Arc<Shelf>>> {
         // Held while it is made, so that many who ask at once do not each make it.
         let mut given = lock_unless(&self.public, stop)?;
         // Asked before the rows are taken: a change in between makes the shelf older than it is, never newer.
@@ -103,17 +115,16 @@ impl Shelves {
             shelf.state == state || lately || database.with(Replica::is_stale)
         };
         if let Some(made) = given.last.as_ref().filter(will_do) {
-            return Ok(Arc::clone(made));
+            return Ok(Some(Arc::clone(made)));
+        }
+        if database.with(Replica::is_stale) {
+            return Ok(None);
         }
         given.make_room();
         // A large one goes before the next is made.
         given.last = given.last.take().filter(|last| last.rows.len() <= BOTH_ROWS);
-        let made = match make(database, state, signer, stop) {
-            Ok(made) => Arc::new(made),
-            Err(Error::Deadline { .. }) if given.last.is_some() => {
-                return given.last.clone().ok_or(UNSETTLED);
-            }
-            Err(error) => return Err(error),
+        let Some(made) = make(database, state, signer).map(Arc::new) else {
+            return Ok(given.last.clone());
         };
         given.put(&made);
         drop(given);
@@ -123,7 +134,7 @@ impl Shelves {
             known.pop_front();
         }
         known.push_back(made.signed);
-        Ok(made)
+        Ok(Some(made))
     }
 
     /// What this node signed of the ledger with these heads, if it was lately.
@@ -132,9 +143,10 @@ impl Shelves {
     }
 }
 
-fn make(database: &Database, state: Ticket, signer: &Signer, stop: &Stop) -> Result<Shelf> {
+/// `None` if the state of the ledger is being built anew.
+fn make(database: &Database, state: Ticket, signer: &Signer) -> Option<Shelf> {
     let begun = Instant::now();
-    let (heads, view) = project(database, stop)?;
+    let (heads, view) = project(database)?;
     let rows = u32::try_from(view.len()).unwrap_or(u32::MAX);
     let signed = signer.sign(heads, rows, view.hash(), wall());
     let rows = view.into_rows();
@@ -143,36 +155,34 @@ fn make(database: &Database, state: Ticket, signer: &Signer, stop: &Stop) -> Res
     let offer = index.offer();
     let made = Instant::now();
     let (outdated, cost) = (AtomicBool::new(false), begun.elapsed());
-    Ok(Shelf { rows, index, offer, signed, state, outdated, made, cost })
+    Some(Shelf { rows, index, offer, signed, state, outdated, made, cost })
 }
 
 /// What tier 2 may see, and the heads of exactly the ledger from which it follows. The rows are taken in portions, so
 /// that nobody waits for long; if the ledger does not stand still meanwhile, at last with one hold of the lock.
-fn project(database: &Database, stop: &Stop) -> Result<(Hash, PublicView)> {
+fn project(database: &Database) -> Option<(Hash, PublicView)> {
     for _ in 0..VIEW_TRIES {
-        let heads = settled(database, stop)?;
+        let heads = database.with(heads_of)?;
         let people = database.rows(Section::People);
         let censuses = database.rows(Section::Camps);
         if database.with(heads_of) == Some(heads) {
-            return Ok((heads, PublicView::project(people, censuses)));
+            return Some((heads, PublicView::project(people, censuses)));
         }
     }
-    settled(database, stop)?;
-    let taken = database.with(|replica| {
+    let (heads, people, censuses) = database.with(|replica| {
         let rows = |section| replica.state().rows(section);
         heads_of(replica).map(|heads| (heads, rows(Section::People), rows(Section::Camps)))
-    });
-    let (heads, people, censuses) = taken.ok_or(UNSETTLED)?;
-    Ok((heads, PublicView::project(people, censuses)))
+    })?;
+    Some((heads, PublicView::project(people, censuses)))
 }
 
 const UNSETTLED: Error = Error::Deadline { what: "the ledger, which is being read anew" };
 
-/// The heads once the state follows from them.
-fn settled(database: &Database, stop: &Stop) -> Result<Hash> {
+/// Waits until the state follows from the heads.
+fn settled(database: &Database, stop: &Stop) -> Result<()> {
     for _ in 0..STALE_SLICES {
-        if let Some(heads) = database.with(heads_of) {
-            return Ok(heads);
+        if !database.with(Replica::is_stale) {
+            return Ok(());
         }
         if stop.wait(SLICE) {
             return Err(Error::Stopped);
@@ -193,6 +203,18 @@ fn heads_of(replica: &Replica) -> Option<Hash> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::dialect::Dialect;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::block::{Received, Verified};
+    use crate::model::ledger::entry::Entry;
+    use crate::model::ledger::fork::ForkProof;
+    use crate::model::ledger::heads::Heads;
+    use crate::model::ledger::names::Namer;
+    use crate::model::ledger::pen::Pen;
+    use crate::store::opening::Owner;
+    use std::sync::TryLockError;
+    use std::thread;
 
     fn shelf() -> Arc<Shelf> {
         let index = Index::default();
@@ -222,5 +244,42 @@ mod tests {
             assert_eq!(outdated(), known);
         }
         assert_eq!(given.last.map(|last| last.is_outdated()), Some(false));
+    }
+
+    fn block(wall: u64) -> Verified {
+        let mut pen = Pen::begin(&Identity::new(SecretKey::from([2; 32])), 3.into());
+        pen.sign(vec![Entry::Checkpoint(Heads::default())], 1, wall).expect("room")
+    }
+
+    #[test]
+    fn while_the_ledger_is_read_anew_nobody_waits_with_the_lock_of_the_shelves() {
+        let folder = std::env::temp_dir().join(format!("reunite-shelf-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let identity = Identity::new(SecretKey::from([1; 32]));
+        let signer = Signer::new(&identity, "a network");
+        let namer = Namer::new(&SecretKey::from([7; 32]));
+        let owner = Owner { identity, namer, dialect: Dialect::Sealed };
+        let (database, _) = Database::open(&folder.join("DATABASE1.txt"), owner).expect("opened");
+        // Nothing here builds it anew.
+        database.take(vec![Received::read(block(1).bytes()).expect("right")]).expect("taken");
+        let [one, other] = [1, 2].map(|wall| block(wall).signed().clone());
+        database.convict(ForkProof::new(one, other).expect("a fork"));
+        assert!(database.with(Replica::is_stale));
+        let (shelves, stop) = (Shelves::default(), Stop::default());
+        thread::scope(|scope| {
+            let asks = scope.spawn(|| shelves.public(&database, &signer, &stop));
+            for _ in 0..20 {
+                thread::sleep(Duration::from_millis(5));
+                let locked = shelves.public.try_lock();
+                // It is held for the moment of a look.
+                if matches!(locked, Err(TryLockError::WouldBlock)) {
+                    lock_unless(&shelves.public, &stop).map(drop).expect("free at once");
+                }
+            }
+            stop.set();
+            assert!(matches!(asks.join().expect("no panic"), Err(Error::Stopped)));
+        });
+        let _ = std::fs::remove_dir_all(&folder);
     }
 }
