@@ -122,6 +122,11 @@ impl fmt::Debug for Resting {
 
 /// How long a thread rests before it ends.
 const REST: Duration = Duration::from_secs(10);
+/// How long all threads of a crew together are waited for at the end. All their waits see the stop flag within a second;
+/// a write to a worn SD card takes longer, and one to a disk that hangs never returns.
+const JOIN_PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether they have ended.
+const JOIN_LOOK: Duration = Duration::from_millis(1);
 
 impl Crew {
     /// Has a thread of this crew do `work`; `name` is for what it logs.
@@ -157,12 +162,28 @@ impl Crew {
 
     /// Joins all threads. The stop flag must be set before, or this waits for their work.
     pub fn join(&self) {
+        self.join_within(JOIN_PATIENCE);
+    }
+
+    fn join_within(&self, patience: Duration) {
         let mut resting = lock(&self.resting);
         resting.is_over = true;
         resting.threads.clear();
         drop(resting);
-        let handles = std::mem::take(&mut *lock(&self.handles));
-        join(handles);
+        let until = Instant::now() + patience;
+        loop {
+            // One that is joined may have started another one before it ended.
+            let handles = std::mem::take(&mut *lock(&self.handles));
+            if handles.is_empty() {
+                break;
+            }
+            let (ended, hanging) = wait_ended(handles, until);
+            join(ended);
+            if hanging > 0 {
+                log::error!("{hanging} threads do not end, as when a disk hangs: left behind");
+                break;
+            }
+        }
         lock(&self.resting).is_over = false;
     }
 }
@@ -200,6 +221,15 @@ fn log_failure(label: &str, done: Result<()>) {
         Ok(()) | Err(Error::Stopped) => {}
         Err(error) => log::warn!("{label}: {error}"),
     }
+}
+
+/// Waits until these threads have ended, or `until`. Returns those that have, and how many have not.
+fn wait_ended(handles: Vec<JoinHandle<()>>, until: Instant) -> (Vec<JoinHandle<()>>, usize) {
+    while !handles.iter().all(JoinHandle::is_finished) && Instant::now() < until {
+        thread::sleep(JOIN_LOOK);
+    }
+    let (ended, hanging): (Vec<_>, Vec<_>) = handles.into_iter().partition(JoinHandle::is_finished);
+    (ended, hanging.len())
 }
 
 fn join(handles: Vec<JoinHandle<()>>) {
@@ -247,6 +277,37 @@ mod tests {
         crew.join();
         crew.spawn("next", || Ok(())).expect("the crew goes on");
         crew.join();
+    }
+
+    #[test]
+    fn a_crew_joins_a_thread_that_another_one_starts_while_it_is_joined() {
+        let (stop, crew) = (Stop::default(), Arc::new(Crew::default()));
+        let (tell, told) = sync_channel(1);
+        let (waiting, inner) = (stop.clone(), Arc::clone(&crew));
+        let first = move || {
+            waiting.wait(Duration::from_secs(60));
+            // Long enough for the join to have begun with this one alone.
+            thread::sleep(Duration::from_millis(50));
+            inner.spawn("second", move || {
+                thread::sleep(Duration::from_millis(50));
+                tell.send(()).map_err(|_| Error::Stopped)
+            })
+        };
+        crew.spawn("first", first).expect("a thread can be started");
+        stop.set();
+        crew.join();
+        assert_eq!(told.try_recv(), Ok(()), "it had ended when all were joined");
+    }
+
+    #[test]
+    fn a_thread_that_never_ends_does_not_keep_the_node_from_ending() {
+        let crew = Crew::default();
+        let (release, held) = sync_channel::<()>(1);
+        crew.spawn("hanging", move || held.recv().map_err(|_| Error::Stopped))
+            .expect("a thread can be started");
+        crew.join_within(Duration::from_millis(20));
+        assert!(lock(&crew.handles).is_empty());
+        drop(release);
     }
 
     #[test]
