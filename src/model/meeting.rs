@@ -59,7 +59,7 @@ pub struct Having {
     pub forks: Vec<ForkId>,
     /// Logs in which something else stands here than the other side's heads say.
     pub clashes: Vec<LogName>,
-    /// Logs of the other side that it does not want: it does not know their authors.
+    /// Logs of the other side that it does not want: it does not know their authors, or has no room for them.
     pub spare: Vec<LogName>,
 }
 

@@ -95,7 +95,7 @@ impl<'a> Visit<'a> {
         let pace = Pace::new(self.round_trip.elapsed());
         self.look_at(&theirs.heads);
         self.find_forks(&theirs)?;
-        let spare = self.unknown(&theirs.heads);
+        let spare = self.not_wanted(&theirs.heads);
         let ranges = self.lacked_by(&theirs);
         self.give(&theirs, &ranges, spare, pace)?;
         let stored = match Meeting::decode(&self.channel.expect(Deadline::after(STORED_PATIENCE))?)?
@@ -156,19 +156,19 @@ impl<'a> Visit<'a> {
             let clashes = theirs.map(|theirs| replica.clashes(theirs)).unwrap_or_default();
             (forks, clashes.iter().map(|head| head.name).collect())
         });
-        let spare = theirs.map(|theirs| self.unknown(theirs)).unwrap_or_default();
+        let spare = theirs.map(|theirs| self.not_wanted(theirs)).unwrap_or_default();
         Having { heads, forks, clashes, spare }
     }
 
     /// Logs that are not wanted: of authors whom nobody here knows, or for which there is no room.
-    fn unknown(&self, theirs: &Heads) -> Vec<LogName> {
+    fn not_wanted(&self, theirs: &Heads) -> Vec<LogName> {
         let keys = self.context.book.all().iter().filter_map(Peer::keys);
         let known: HashSet<_> = keys.map(|keys| keys.identity).collect();
         let names = theirs.iter().map(|head| head.name);
         let (wanted, mut spare): (Vec<_>, Vec<_>) =
             names.partition(|name| known.contains(&name.author));
         self.context.database.with(|replica| {
-            spare.extend(wanted.into_iter().filter(|name| !replica.chains().takes(name)));
+            spare.extend(wanted.into_iter().filter(|name| !replica.takes(name)));
         });
         spare
     }

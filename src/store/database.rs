@@ -346,12 +346,14 @@ impl Inner {
         done
     }
 
-    /// Takes blocks of a peer. If there is no room for them, none is taken, and none will be asked for.
+    /// Takes blocks of a peer. If there is no room for them, none is taken, and none of their log will be asked for.
     pub fn take(&mut self, run: Vec<Received>) -> std::result::Result<Taken, Refused> {
+        if run.first().is_some_and(|block| !self.replica.takes(&block.signed().header().name)) {
+            return Ok(Taken::none_of(&run));
+        }
         if let Some(fault) = self.replica.too_much(&run) {
             log::warn!("{fault}");
-            let full = run.iter().map(|block| block.entries().len()).sum();
-            return Ok(Taken { full, ..Taken::default() });
+            return self.replica.leave_out(&run);
         }
         let (new, taken) = self.replica.take(run, Rigour::Last)?;
         self.append_blocks(&new);
@@ -396,5 +398,39 @@ impl Inner {
 
     fn sign_all(&mut self, made: &mut Vec<Operation>) -> Result<()> {
         self.sign(std::mem::take(made).into_iter().map(Entry::Change).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::dialect::Dialect;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::names::Namer;
+    use crate::model::ledger::pen::Pen;
+    use crate::store::opening::Owner;
+
+    #[test]
+    fn what_stands_behind_blocks_for_which_there_was_no_room_is_left_out_and_no_fault_of_the_peer()
+    {
+        let folder = std::env::temp_dir().join(format!("reunite-room-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let identity = |byte| Identity::new(SecretKey::from([byte; 32]));
+        let namer = Namer::new(&SecretKey::from([7; 32]));
+        let owner = Owner { identity: identity(1), namer, dialect: Dialect::Sealed };
+        let (database, _) = Database::open(&folder.join("DATABASE1.txt"), owner).expect("opened");
+        let mut pen = Pen::begin(&identity(2), 3.into());
+        let runs = [1, 2, 3].map(|lamport| {
+            let block = pen.sign(vec![Entry::Checkpoint(Heads::default())], lamport, 0);
+            vec![Received::read(block.expect("room").bytes()).expect("right")]
+        });
+        let [first, second, third] = runs;
+        database.take(first).expect("taken");
+        lock(&database.0.inner).replica.leave_out(&second).expect("signed");
+        let (taken, _) = database.take(third).expect("no gap");
+        assert_eq!((taken.blocks, taken.full), (0, 1));
+        let _ = std::fs::remove_dir_all(&folder);
     }
 }

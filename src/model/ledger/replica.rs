@@ -19,10 +19,10 @@ use crate::model::ledger::operation::{About, Operation};
 use crate::model::ledger::pen::Pen;
 use crate::model::ledger::room;
 use crate::model::ledger::state::{Applied, State};
-use crate::model::limits::{MAX_BLOCK, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX_WATCHED};
+use crate::model::limits::{MAX_BLOCK, MAX_LOGS, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX_WATCHED};
 use crate::model::section::Section;
 use rand::CryptoRng;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What came of blocks that were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,12 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// What comes of blocks for which there is no room: none of them is taken.
+    pub fn none_of(run: &[Received]) -> Self {
+        let full = run.iter().map(|block| block.entries().len()).sum();
+        Self { full, ..Self::default() }
+    }
+
     /// Adds what came of further blocks.
     pub fn add(&mut self, other: Self) {
         self.blocks += other.blocks;
@@ -75,6 +81,8 @@ pub struct Replica {
     confirmed: BTreeMap<PeerNumber, Head>,
     /// What this node has signed that it saw of others.
     said: Heads,
+    /// Logs of which blocks came for which there was no room: what stands behind those cannot be taken either.
+    full: BTreeSet<LogName>,
     /// How often it had changed which blocks count when the state was built.
     built: u64,
 }
@@ -90,6 +98,7 @@ impl Replica {
             own: Own::Unsure,
             confirmed: BTreeMap::new(),
             said: Heads::default(),
+            full: BTreeSet::new(),
             built: 0,
         }
     }
@@ -155,12 +164,26 @@ impl Replica {
         changed.iter().filter(is_short).filter(|about| self.state.is_contested(**about)).count()
     }
 
+    /// Whether there is room for further blocks of a log, as far as is known.
+    pub fn takes(&self, name: &LogName) -> bool {
+        !self.full.contains(name) && self.chains.takes(name)
+    }
+
     /// Whether blocks that a peer gives, of one log, are too much: of what kind.
     pub fn too_much(&self, run: &[Received]) -> Option<Fault> {
         match self.has_room(run.iter().flat_map(Received::entries)) {
             true => self.chains.too_much(run),
             false => room::full(run),
         }
+    }
+
+    /// Leaves out blocks that are too much, and from now on all that stand behind them in their log. By what its author
+    /// did not sign nobody has a log left out.
+    pub fn leave_out(&mut self, run: &[Received]) -> std::result::Result<Taken, Refused> {
+        self.chains.examine(run, Rigour::Last)?;
+        let name = run.first().map(|block| block.signed().header().name);
+        self.full.extend(name.filter(|_| self.full.len() < MAX_LOGS));
+        Ok(Taken::none_of(run))
     }
 
     /// Whether there is room for the records that these entries may begin.
@@ -402,6 +425,26 @@ mod tests {
         let entry = Entry::Checkpoint(Heads::default());
         replica.write(vec![entry], 0, &mut rand::rng(), &mut Vec::new()).expect("room");
         replica.chains().heads()
+    }
+
+    #[test]
+    fn of_a_log_for_which_there_is_no_room_nothing_more_is_wanted_but_only_by_what_its_author_signed()
+     {
+        let block = |log: u64| {
+            let mut pen = Pen::begin(&Identity::new(SecretKey::from([2; 32])), log.into());
+            let entry = Entry::Checkpoint(Heads::default());
+            let block = pen.sign(vec![entry], 1, 1).expect("room");
+            (block.header().name, block.bytes().to_vec())
+        };
+        let mut replica = replica();
+        let ((name, bytes), (other, mut forged)) = (block(3), block(4));
+        *forged.get_mut(150).expect("a block is longer") ^= 1;
+        for bytes in [&bytes, &forged] {
+            if let Ok(received) = Received::read(bytes) {
+                let _ = replica.leave_out(&[received]);
+            }
+        }
+        assert!(!replica.takes(&name) && replica.takes(&other));
     }
 
     #[test]
