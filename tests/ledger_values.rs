@@ -209,7 +209,7 @@ fn of_meetings() -> Vec<(&'static str, Vec<u8>)> {
         ("blocks", squeezed(Effort::Stored)),
         ("squeezed", squeezed(Effort::Squeezed)),
         ("given", Meeting::Given { spare: vec![name] }.encode()),
-        ("stored", Meeting::Stored(Kept { new: 1, known: 2, waiting: 3 }).encode()),
+        ("stored", Meeting::Stored(Kept { new: 1, known: 2, waiting: 3, full: 4 }).encode()),
         ("refused", Meeting::Refused(Declined::Full).encode()),
         ("piece", piece),
     ]

@@ -16,7 +16,7 @@
 //! Heads  = heads  forks: count u16 *( hash 16 )  clashes: logs  spare: logs
 //! Find   = log  sequence u32                Found = 0 | 1 header and signature
 //! Proof  = header and signature, twice      Blocks = a piece for `squeeze`, in it *( length u32  block )
-//! Given  = spare: logs                      Stored = new u32  known u32  waiting u32
+//! Given  = spare: logs                      Stored = new u32  known u32  waiting u32  full u32
 //! logs   = count u16 *( author 32  log u64 )
 //! ```
 
@@ -72,6 +72,8 @@ pub struct Stored {
     pub known: u32,
     /// Changes that wait there until people have looked into a fork.
     pub waiting: u32,
+    /// Blocks of the giver for which there is no room there, also those that it gave no more because of that.
+    pub full: u32,
 }
 
 /// One message.
@@ -138,7 +140,8 @@ impl<'a> Meeting<'a> {
             }
             Self::Given { spare } => encode_logs(spare, out.u8(GIVEN)),
             Self::Stored(stored) => {
-                out.u8(STORED).u32(stored.new).u32(stored.known).u32(stored.waiting);
+                let Stored { new, known, waiting, full } = *stored;
+                out.u8(STORED).u32(new).u32(known).u32(waiting).u32(full);
             }
             Self::Refused(why) => {
                 out.u8(REFUSED).u8(why.code());
@@ -168,9 +171,12 @@ impl<'a> Meeting<'a> {
             BLOCKS if from.left() == 0 => return Err(Error::peer("sent a piece without blocks")),
             BLOCKS => return Ok(Self::Blocks(Cow::Borrowed(from.rest()))),
             GIVEN => Self::Given { spare: decode_logs(&mut from)? },
-            STORED => {
-                Self::Stored(Stored { new: from.u32()?, known: from.u32()?, waiting: from.u32()? })
-            }
+            STORED => Self::Stored(Stored {
+                new: from.u32()?,
+                known: from.u32()?,
+                waiting: from.u32()?,
+                full: from.u32()?,
+            }),
             REFUSED => return Declined::decode(from).map(Self::Refused),
             other => return Err(out_of_place(other)),
         };
@@ -263,7 +269,7 @@ mod tests {
             Meeting::Proof(Box::new(proof)),
             Meeting::Blocks(vec![1, 2].into()),
             Meeting::Given { spare: vec![name] },
-            Meeting::Stored(Stored { new: 1, known: 2, waiting: 3 }),
+            Meeting::Stored(Stored { new: 1, known: 2, waiting: 3, full: 4 }),
             Meeting::Refused(Declined::Full),
         ];
         messages.iter().map(Meeting::encode).collect()

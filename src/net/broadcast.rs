@@ -159,10 +159,14 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
 /// Sends to one peer what it may lack.
 fn retry(context: &Context, peer: PeerNumber, missed: bool) {
     let begun = Instant::now();
-    let outcome = send_to_one(context, peer).filter(Outcome::is_success);
-    let Some(outcome) = outcome else { return };
+    let Some(outcome) = send_to_one(context, peer) else { return };
+    let is_full = outcome == Outcome::Full;
+    if !outcome.is_success() && !is_full {
+        return;
+    }
     let cost = begun.elapsed();
-    if missed {
+    // Once, not at every meeting with it.
+    if context.monitor.filled(peer, is_full) || (missed && !is_full) {
         tell_of_one(context, peer, outcome);
     }
     // The link has a rest before the next one, however slow it is.
@@ -235,7 +239,8 @@ pub fn tell_of_one(context: &Context, peer: PeerNumber, outcome: Outcome) {
 }
 
 fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) {
-    let order = if outcome.is_certain() {
+    // Who is full has all that it will ever take: to try again for ever would change nothing.
+    let order = if outcome.is_certain() || *outcome == Outcome::Full {
         Order::Current(peer, ticket)
     } else {
         log::info!("peer {peer} does not have the database yet: {outcome:?}");

@@ -25,6 +25,8 @@ struct Inner {
 struct Seen {
     heard: Option<Instant>,
     in_step: Option<Instant>,
+    /// It had no room for all that it was given.
+    is_full: bool,
     trouble: Throttle,
 }
 
@@ -57,6 +59,14 @@ impl Monitor {
     /// When that was last done.
     pub fn last_in_step(&self, peer: PeerNumber) -> Option<Instant> {
         lock(&self.0).seen.get(&peer).and_then(|seen| seen.in_step)
+    }
+
+    /// Whether the peer had no room for all that it was given last. Returns whether that is news.
+    pub fn filled(&self, peer: PeerNumber, is_full: bool) -> bool {
+        let mut inner = lock(&self.0);
+        let seen = inner.seen.entry(peer).or_default();
+        let was_full = std::mem::replace(&mut seen.is_full, is_full);
+        is_full && !was_full
     }
 
     /// A session with the peer went wrong. `Some(n)`: log it, and say that `n` before it were not logged.

@@ -7,7 +7,7 @@ use crate::model::codec::Decoder;
 use crate::model::ids::PeerNumber;
 use crate::model::ledger::block::{Received, SignedHeader};
 use crate::model::ledger::entry::Entry;
-use crate::model::ledger::heads::{Heads, Range};
+use crate::model::ledger::heads::{Head, Heads, Range};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::replica::{Confirmed, Taken};
 use crate::model::limits::{
@@ -24,7 +24,7 @@ use crate::net::declined;
 use crate::net::dial::dial;
 use crate::net::intake::{Intake, Run, TakenIn};
 use crate::net::meter::Meter;
-use crate::net::notice::{Notice, Outcome, Tally};
+use crate::net::notice::{Notice, Outcome, Sent, Tally};
 use crate::net::sealed::Sealed;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
@@ -35,7 +35,10 @@ use std::time::Instant;
 pub fn call(context: &Context, sealed: &Sealed, peer: &Peer) -> Outcome {
     let done = dial(context, sealed, peer, Purpose::Sync)
         .and_then(|mut channel| meet(context, peer.number, &mut channel));
-    done.map_or_else(Outcome::from, |stored| Outcome::InStep { new: stored.new })
+    done.map_or_else(Outcome::from, |stored| match stored.full {
+        0 => Outcome::InStep { new: stored.new },
+        _ => Outcome::Full,
+    })
 }
 
 /// Brings both ledgers into step over a line to a peer that answers.
@@ -56,7 +59,16 @@ pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Res
     let done = visit.answer();
     visit.report(done.is_err());
     if done.is_ok() {
-        context.order(Order::Met(peer, state));
+        let is_full = visit.not_taken > 0;
+        if context.monitor.filled(peer, is_full) {
+            let outcomes = vec![(peer, Outcome::Full)];
+            context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
+        }
+        context.order(match is_full {
+            // It has all that it will ever take.
+            true => Order::Current(peer, state),
+            false => Order::Met(peer, state),
+        });
     }
     done
 }
@@ -72,13 +84,15 @@ struct Visit<'a> {
     told: Heads,
     taken: Taken,
     ticket: Ticket,
+    /// Blocks for which the other side has no room.
+    not_taken: u32,
 }
 
 impl<'a> Visit<'a> {
     fn new(context: &'a Context, peer: PeerNumber, channel: &'a mut Channel) -> Self {
         let (told, taken, round_trip) = (Heads::default(), Taken::default(), Instant::now());
         let ticket = Ticket::default();
-        Self { context, peer, channel, round_trip, told, taken, ticket }
+        Self { context, peer, channel, round_trip, told, taken, ticket, not_taken: 0 }
     }
 
     fn call(&mut self) -> Result<Stored> {
@@ -98,14 +112,9 @@ impl<'a> Visit<'a> {
         let spare = self.not_wanted(&theirs.heads);
         let ranges = self.lacked_by(&theirs);
         self.give(&theirs, &ranges, spare, pace)?;
-        let stored = match Meeting::decode(&self.channel.expect(Deadline::after(STORED_PATIENCE))?)?
-        {
-            Meeting::Stored(stored) => stored,
-            Meeting::Refused(why) => return Err(declined::by_taker(why)),
-            _ => return Err(unexpected()),
-        };
+        let stored = self.hear_stored()?;
         self.take(&theirs.heads)?;
-        self.say_stored()?;
+        self.say_stored(&theirs.heads)?;
         self.channel.finish()?;
         Ok(stored)
     }
@@ -123,14 +132,11 @@ impl<'a> Visit<'a> {
         self.send(&Meeting::Heads(mine))?;
         let spare: HashSet<_> = self.take(&theirs.heads)?.into_iter().collect();
         let pace = Pace::new(self.round_trip.elapsed());
-        self.say_stored()?;
+        self.say_stored(&theirs.heads)?;
         ranges.retain(|range| !spare.contains(&range.name));
         self.give(&theirs, &ranges, Vec::new(), pace)?;
-        match Meeting::decode(&self.channel.expect(Deadline::after(STORED_PATIENCE))?)? {
-            Meeting::Stored(_) => self.channel.finish(),
-            Meeting::Refused(why) => Err(declined::by_taker(why)),
-            _ => Err(unexpected()),
-        }
+        self.hear_stored()?;
+        self.channel.finish()
     }
 
     fn send(&mut self, message: &Meeting<'_>) -> Result<()> {
@@ -313,6 +319,19 @@ impl<'a> Visit<'a> {
         self.channel.send(&Meeting::Given { spare }.encode())
     }
 
+    /// What the other side has stored of it.
+    fn hear_stored(&mut self) -> Result<Stored> {
+        let body = self.channel.expect(Deadline::after(STORED_PATIENCE))?;
+        match Meeting::decode(&body)? {
+            Meeting::Stored(stored) => {
+                self.not_taken = stored.full;
+                Ok(stored)
+            }
+            Meeting::Refused(why) => Err(declined::by_taker(why)),
+            _ => Err(unexpected()),
+        }
+    }
+
     // --- taking ---
 
     /// Takes what the other side gives, and answers what it asks. Returns the logs that it does not want.
@@ -385,16 +404,29 @@ impl<'a> Visit<'a> {
         self.context.database.wait_saved(self.ticket, STORE_WAIT, &self.context.stop)
     }
 
+    /// Blocks that the other side has and for which there is no room here.
+    fn left_out(&self, theirs: &Heads) -> usize {
+        self.context.database.with(|replica| {
+            let chains = replica.chains();
+            let is_full = |head: &Head| {
+                self.context.book.knows(&head.name.author) && !replica.takes(&head.name)
+            };
+            let beyond = |head: Head| head.length.saturating_sub(chains.length(&head.name));
+            let full = theirs.iter().filter(is_full).filter_map(|head| chains.shared(head));
+            full.map(|head| beyond(head) as usize).sum()
+        })
+    }
+
     /// Only if all of it is safe here, the peer may believe so.
-    fn say_stored(&mut self) -> Result<()> {
+    fn say_stored(&mut self, theirs: &Heads) -> Result<()> {
         let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let Taken { changes, known, waiting, .. } = self.taken;
+        let (new, known, waiting) = (short(changes), short(known), short(waiting));
         let why = match self.wait_saved() {
             // What there was no room for is not asked for again: that holds up nothing else.
             Ok(()) => {
-                let stored =
-                    Stored { new: short(changes), known: short(known), waiting: short(waiting) };
-                return self.send(&Meeting::Stored(stored));
+                let full = short(self.left_out(theirs));
+                return self.send(&Meeting::Stored(Stored { new, known, waiting, full }));
             }
             Err(Error::Stopped) => Declined::Stopping,
             Err(Error::Deadline { .. }) => Declined::Busy,
@@ -417,7 +449,7 @@ impl<'a> Visit<'a> {
         let Taken { changes, known, waiting, full, contested, .. } = self.taken;
         let tally =
             Tally { new: changes, known, strange: 0, refused: full, waiting, contested, broken };
-        if !broken {
+        if !broken && self.not_taken == 0 {
             self.context.monitor.in_step(self.peer);
         }
         if changes > 0 || waiting > 0 {

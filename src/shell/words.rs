@@ -336,6 +336,7 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
                 ));
                 continue;
             }
+            Outcome::Full => "it is full, and has no room for all of it".into(),
             Outcome::Unconfirmed => "it was sent, but not confirmed".into(),
             Outcome::NoAnswer => "no answer".into(),
             Outcome::Busy => "an earlier sending to it still goes on".into(),
@@ -354,12 +355,16 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
             does(outcome)
         ));
     }
-    let missed = outcomes.iter().any(|(_, outcome)| !outcome.is_success());
+    let is_full = |outcome: &Outcome| *outcome == Outcome::Full;
+    let missed = outcomes.iter().any(|(_, outcome)| !outcome.is_success() && !is_full(outcome));
     match what {
         Sent::Messages { unsent, .. } if !unsent.is_empty() => {
             text.push_str(&format!("\n  -> Not sent: {}", shown(&unsent.join(" / "))));
         }
         _ if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Stopped) => {}
+        Sent::Database if !missed && outcomes.iter().any(|(_, outcome)| is_full(outcome)) => {
+            text.push_str("\n  -> It is not tried again by itself. Ask its people to look at it.");
+        }
         Sent::Database if missed => {
             text.push_str("\n  -> It is tried again by itself, and when they are heard of.");
         }
@@ -503,6 +508,14 @@ mod tests {
         let (text, _) = notice(&book(), &Notice::Delivered { what: Sent::Database, outcomes });
         assert!(text.contains("reached 1 of 2 peers: 2."), "{text}");
         assert!(text.contains("peer 3 (Cox's Bazar): does NOT have it: no answer."), "{text}");
+    }
+
+    #[test]
+    fn a_peer_that_is_full_is_named_and_nobody_is_told_that_it_is_tried_again() {
+        let outcomes = vec![(number(3), Outcome::Full)];
+        let (text, _) = notice(&book(), &Notice::Delivered { what: Sent::Database, outcomes });
+        assert!(text.contains("peer 3 (Cox's Bazar): does NOT have it: it is full"), "{text}");
+        assert!(text.contains("It is not tried again by itself"), "{text}");
     }
 
     #[test]
