@@ -1079,6 +1079,8 @@ fn a_peer_cannot_write_in_anothers_name_nor_change_a_block_nor_bring_an_author_n
 /// Brings what is not right, each time in a session of its own, and at last proves itself a liar.
 fn forger(held: &Held) {
     let own = &held.me.as_ref().expect("a member").0;
+    // Who is true and has a damaged disk is told.
+    let wrong = frame::encode(&Meeting::Refused(Declined::Wrong).encode());
     let refused = |name: &str, heads: Meeting<'_>, messages: &[Meeting<'_>]| {
         let mut raw = held.enter(Purpose::Sync);
         raw.frame(&heads.encode()).expect("sent");
@@ -1086,11 +1088,14 @@ fn forger(held: &Held) {
         for message in messages {
             let _ = raw.frame(&message.encode());
         }
-        assert_eq!(raw.until_ended(), NOTHING, "{name} was answered");
+        let heard = raw.until_ended();
+        assert!([&[][..], &wrong].contains(&&heard[..]), "{name} was answered {heard:?}");
+        heard
     };
     let mut author = Author::signing(held, own);
     let (one, two) = (author.block(&["Gap, , , missing, 1"]), author.block(&["Gap, , , found, 1"]));
-    refused("a block without the one before it", heads_of(&[&two]), &[given(&[&two])]);
+    let heard = refused("a block without the one before it", heads_of(&[&two]), &[given(&[&two])]);
+    assert_eq!(heard, wrong);
     refused("blocks in the wrong order", heads_of(&[&two]), &[given(&[&two, &one])]);
     let stranger = Author::signing(held, &Identity::random(&mut rand::rng()))
         .block(&["Stranger, , , missing, 2"]);

@@ -354,6 +354,8 @@ pub enum Declined {
     Disk,
     /// The node is stopping.
     Stopping,
+    /// What was given is not right.
+    Wrong,
 }
 
 impl Declined {
@@ -364,6 +366,7 @@ impl Declined {
             Self::Full => 2,
             Self::Disk => 3,
             Self::Stopping => 4,
+            Self::Wrong => 5,
         }
     }
 
@@ -371,7 +374,7 @@ impl Declined {
     pub fn decode(mut from: Decoder) -> Result<Self> {
         let code = from.u8()?;
         from.finish()?;
-        [Self::Busy, Self::Full, Self::Disk, Self::Stopping]
+        [Self::Busy, Self::Full, Self::Disk, Self::Stopping, Self::Wrong]
             .into_iter()
             .find(|why| why.code() == code)
             .ok_or_else(|| Error::peer(format!("refused for the unknown reason {code}")))

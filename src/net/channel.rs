@@ -182,6 +182,12 @@ impl Channel {
         self.receive(deadline)?.ok_or_else(|| Error::peer("it ended the session too early"))
     }
 
+    /// What the other side still said before the session broke off: to be asked when sending to it has failed.
+    pub fn last_word(&mut self) -> Option<Vec<u8>> {
+        while self.ready.is_empty() && !self.ended && self.take_in().is_ok_and(|came| came) {}
+        self.ready.pop_front()
+    }
+
     /// Whether the other side has ended or broken the session, as far as is known here. What it says is kept.
     pub fn is_closed(&mut self) -> bool {
         // What cannot be read may have been the end.

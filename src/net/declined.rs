@@ -3,6 +3,16 @@
 use crate::base::error::Error;
 use crate::model::message::Declined;
 
+/// What this node says when it takes nothing more because of this.
+pub fn because(error: &Error) -> Declined {
+    match error {
+        Error::Stopped => Declined::Stopping,
+        Error::Deadline { .. } | Error::Busy { .. } => Declined::Busy,
+        Error::Peer { .. } => Declined::Wrong,
+        Error::Device { .. } | Error::Input { .. } | Error::Full { .. } => Declined::Disk,
+    }
+}
+
 /// Who was being given something declined it.
 pub fn by_taker(why: Declined) -> Error {
     Error::peer(match why {
@@ -10,6 +20,7 @@ pub fn by_taker(why: Declined) -> Error {
         Declined::Full => "it has no room for all of it",
         Declined::Disk => "its disk cannot be written",
         Declined::Stopping => "it is being ended",
+        Declined::Wrong => "it found blocks that are not right, and took none behind them",
     })
 }
 

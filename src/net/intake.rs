@@ -3,16 +3,40 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::ledger::block::Received;
+use crate::model::ledger::entry::Entry;
 use crate::model::ledger::replica::Taken;
 use crate::model::limits::{INTAKE_RUNS, STORE_WAIT};
+use crate::model::meeting::unbundle;
 use crate::net::context::Context;
 use crate::store::database::Ticket;
+use crate::store::peer_book::PeerBook;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// Blocks of one log, one behind the other.
 pub type Run = Vec<Received>;
+
+/// The blocks in a piece that came: by an author whom this node knows, and with all their values.
+pub fn run(book: &PeerBook, piece: &[u8]) -> Result<Run> {
+    let blocks = unbundle(piece)?.into_iter().map(read).collect::<Result<Run>>()?;
+    if blocks.first().is_some_and(|block| !book.knows(&block.signed().header().name.author)) {
+        return Err(Error::peer("gave blocks of an author whom this node does not know"));
+    }
+    Ok(blocks)
+}
+
+/// A block with all its values. One with a value closed has the same signature and the same hash: taken once, it would
+/// never be asked for again, and whoever passed it on would have erased the value here for ever.
+fn read(bytes: &[u8]) -> Result<Received> {
+    let block = Received::read(bytes)?;
+    let is_closed =
+        |entry: &Entry| matches!(entry, Entry::Change(change) if change.secret().is_none());
+    match block.entries().iter().any(is_closed) {
+        true => Err(Error::peer("gave a block with closed values")),
+        false => Ok(block),
+    }
+}
 
 /// What was done with all runs.
 #[derive(Debug)]

@@ -5,8 +5,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::codec::Decoder;
 use crate::model::ids::PeerNumber;
-use crate::model::ledger::block::{Received, SignedHeader};
-use crate::model::ledger::entry::Entry;
+use crate::model::ledger::block::SignedHeader;
 use crate::model::ledger::heads::{Head, Heads, Range};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::replica::{Confirmed, Taken};
@@ -14,15 +13,14 @@ use crate::model::limits::{
     COMPARE_PATIENCE, FIND_PATIENCE, MAX_CLASHES, MAX_FINDS, MAX_PROOFS, ROWS_PIECE, SAVED_SOON,
     SLOWEST_FILE, STORE_WAIT, STORED_PATIENCE,
 };
-use crate::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, Stored, bundle, fork_id, unbundle};
-use crate::model::message::Declined;
+use crate::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, Stored, bundle, fork_id};
 use crate::model::noise::Purpose;
 use crate::model::squeeze::{Pace, Squeezer, unsqueeze};
 use crate::net::channel::Channel;
 use crate::net::context::{Context, Order};
 use crate::net::declined;
 use crate::net::dial::dial;
-use crate::net::intake::{Intake, Run, TakenIn};
+use crate::net::intake::{self, Intake, TakenIn};
 use crate::net::meter::Meter;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
 use crate::net::sealed::Sealed;
@@ -275,8 +273,27 @@ impl<'a> Visit<'a> {
         ranges
     }
 
-    /// Gives what the other side lacks.
+    /// Gives what the other side lacks. If it takes no more of it, the error is what it says.
     fn give(
+        &mut self,
+        theirs: &Having,
+        ranges: &[Range],
+        spare: Vec<LogName>,
+        pace: Pace,
+    ) -> Result<()> {
+        self.give_all(theirs, ranges, spare, pace).map_err(|error| {
+            let word = match error {
+                Error::Device { .. } => self.channel.last_word(),
+                _ => None,
+            };
+            match word.as_deref().map(Meeting::decode) {
+                Some(Ok(Meeting::Refused(why))) => declined::by_taker(why),
+                _ => error,
+            }
+        })
+    }
+
+    fn give_all(
         &mut self,
         theirs: &Having,
         ranges: &[Range],
@@ -341,6 +358,13 @@ impl<'a> Visit<'a> {
         let TakenIn { taken, ticket, done } = intake.finish();
         self.taken.add(taken);
         self.ticket = self.ticket.max(ticket);
+        if let Err(error) = &done {
+            // It may be giving still: it looks for this when its sending fails.
+            let said = self.send(&Meeting::Refused(declined::because(error)));
+            if let Err(error) = said.and_then(|()| self.channel.finish()) {
+                log::debug!("peer {} is not told why: {error}", self.peer);
+            }
+        }
         done.and(heard)
     }
 
@@ -368,7 +392,8 @@ impl<'a> Visit<'a> {
                     }
                 }
                 Meeting::Blocks(squeezed) => {
-                    let run = self.run(&unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?)?;
+                    let piece = unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?;
+                    let run = intake::run(&self.context.book, &piece)?;
                     came += run.len() as u64;
                     if came > all {
                         return Err(Error::peer("gave more blocks than its heads tell of"));
@@ -387,17 +412,6 @@ impl<'a> Visit<'a> {
             }
             body = self.channel.receive_of(&flow)?;
         }
-    }
-
-    fn run(&self, piece: &[u8]) -> Result<Run> {
-        let blocks = unbundle(piece)?.into_iter().map(read).collect::<Result<Vec<_>>>()?;
-        if let Some(block) = blocks.first() {
-            let author = block.signed().header().name.author;
-            if !self.context.book.knows(&author) {
-                return Err(Error::peer("gave blocks of an author whom this node does not know"));
-            }
-        }
-        Ok(blocks)
     }
 
     fn wait_saved(&self) -> Result<()> {
@@ -422,19 +436,18 @@ impl<'a> Visit<'a> {
         let short = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let Taken { changes, known, waiting, .. } = self.taken;
         let (new, known, waiting) = (short(changes), short(known), short(waiting));
-        let why = match self.wait_saved() {
+        match self.wait_saved() {
             // What there was no room for is not asked for again: that holds up nothing else.
             Ok(()) => {
                 let full = short(self.left_out(theirs));
-                return self.send(&Meeting::Stored(Stored { new, known, waiting, full }));
+                self.send(&Meeting::Stored(Stored { new, known, waiting, full }))
             }
-            Err(Error::Stopped) => Declined::Stopping,
-            Err(Error::Deadline { .. }) => Declined::Busy,
-            Err(_) => Declined::Disk,
-        };
-        self.send(&Meeting::Refused(why))?;
-        self.channel.finish()?;
-        Err(Error::Full { what: "the disk or memory of this node, for what the peer gave" })
+            Err(error) => {
+                self.send(&Meeting::Refused(declined::because(&error)))?;
+                self.channel.finish()?;
+                Err(error)
+            }
+        }
     }
 
     // --- telling ---
@@ -458,18 +471,6 @@ impl<'a> Visit<'a> {
         if changes > 0 || waiting > 0 || full > 0 {
             self.context.notices.tell(Notice::Received { peer: self.peer, tally });
         }
-    }
-}
-
-/// A block with all its values. One with a value closed has the same signature and the same hash: taken once, it would
-/// never be asked for again, and whoever passed it on would have erased the value here for ever.
-fn read(bytes: &[u8]) -> Result<Received> {
-    let block = Received::read(bytes)?;
-    let is_closed =
-        |entry: &Entry| matches!(entry, Entry::Change(change) if change.secret().is_none());
-    match block.entries().iter().any(is_closed) {
-        true => Err(Error::peer("gave a block with closed values")),
-        false => Ok(block),
     }
 }
 
