@@ -131,6 +131,8 @@ pub enum Outcome {
         /// How many changes were new to the peer.
         new: u32,
     },
+    /// The peer has what is on the disk here; what was changed last is not there yet.
+    Unsaved,
     /// The peer has what it had room for, and no room for the rest.
     Full,
     /// It was sent; the peer did not say that it took all of it.

@@ -31,29 +31,27 @@ use std::time::Instant;
 
 /// Calls `peer` and brings both ledgers into step.
 pub fn call(context: &Context, sealed: &Sealed, peer: &Peer) -> Outcome {
-    let done = dial(context, sealed, peer, Purpose::Sync)
-        .and_then(|mut channel| meet(context, peer.number, &mut channel));
-    done.map_or_else(Outcome::from, |stored| match stored.full {
-        0 => Outcome::InStep { new: stored.new },
-        _ => Outcome::Full,
-    })
+    let done = dial(context, sealed, peer, Purpose::Sync).and_then(|mut channel| {
+        let mut visit = Visit::new(context, peer.number, &mut channel);
+        visit.meet().map(|stored| match stored.full {
+            _ if visit.is_behind => Outcome::Unsaved,
+            0 => Outcome::InStep { new: stored.new },
+            _ => Outcome::Full,
+        })
+    });
+    done.unwrap_or_else(Outcome::from)
 }
 
 /// Brings both ledgers into step over a line to a peer that answers.
 pub fn meet(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<Stored> {
-    let mut visit = Visit::new(context, peer, channel);
-    let done = visit.call();
-    visit.report(done.is_err());
-    if let Ok(stored) = &done {
-        log::info!("peer {peer}: {stored:?}");
-    }
-    done
+    Visit::new(context, peer, channel).meet()
 }
 
 /// Answers a peer that called to bring both ledgers into step.
 pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
     let mut visit = Visit::new(context, peer, channel);
-    let state = context.database.now();
+    // Of what is not on the disk yet the peer is not told.
+    let state = context.database.saved();
     let done = visit.answer();
     visit.report(done.is_err());
     if done.is_ok() {
@@ -84,13 +82,25 @@ struct Visit<'a> {
     ticket: Ticket,
     /// Blocks for which the other side has no room.
     not_taken: u32,
+    /// Whether what was here when it began was not all on the disk, and so was not told.
+    is_behind: bool,
 }
 
 impl<'a> Visit<'a> {
     fn new(context: &'a Context, peer: PeerNumber, channel: &'a mut Channel) -> Self {
         let (told, taken, round_trip) = (Heads::default(), Taken::default(), Instant::now());
         let ticket = Ticket::default();
-        Self { context, peer, channel, round_trip, told, taken, ticket, not_taken: 0 }
+        let (not_taken, is_behind) = (0, false);
+        Self { context, peer, channel, round_trip, told, taken, ticket, not_taken, is_behind }
+    }
+
+    fn meet(&mut self) -> Result<Stored> {
+        let done = self.call();
+        self.report(done.is_err());
+        if let Ok(stored) = &done {
+            log::info!("peer {}: {stored:?}", self.peer);
+        }
+        done
     }
 
     fn call(&mut self) -> Result<Stored> {
@@ -99,6 +109,7 @@ impl<'a> Visit<'a> {
         let saved = database.wait_saved(database.now(), SAVED_SOON, &self.context.stop);
         if let Err(error) = saved {
             log::debug!("not all that is here is told to peer {}: {error}", self.peer);
+            self.is_behind = true;
         }
         let mine = self.having(None);
         self.told = mine.heads.clone();
@@ -462,7 +473,7 @@ impl<'a> Visit<'a> {
         let Taken { changes, known, waiting, full, contested, .. } = self.taken;
         let tally =
             Tally { new: changes, known, strange: 0, refused: full, waiting, contested, broken };
-        if !broken && self.not_taken == 0 {
+        if !broken && !self.is_behind && self.not_taken == 0 {
             self.context.monitor.in_step(self.peer);
         }
         if changes > 0 || waiting > 0 {

@@ -336,6 +336,7 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
                 ));
                 continue;
             }
+            Outcome::Unsaved => "this node's disk has not taken the last changes yet".into(),
             Outcome::Full => "it is full, and has no room for all of it".into(),
             Outcome::Unconfirmed => "it was sent, but not confirmed".into(),
             Outcome::NoAnswer => "no answer".into(),

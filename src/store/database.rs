@@ -260,6 +260,11 @@ impl Database {
         lock(&self.0.inner).ticket()
     }
 
+    /// The last state that is on the disk: whoever meets this node has not been told of more.
+    pub fn saved(&self) -> Ticket {
+        Ticket(lock(&self.0.inner).journal.saved())
+    }
+
     /// Waits until the state of `ticket` is on the disk, the node ends, or `patience` does.
     pub fn wait_saved(&self, ticket: Ticket, patience: Duration, stop: &Stop) -> Result<()> {
         let deadline = Deadline::after(patience);
@@ -412,8 +417,7 @@ mod tests {
     use crate::store::opening::Owner;
 
     #[test]
-    fn what_stands_behind_blocks_for_which_there_was_no_room_is_left_out_and_no_fault_of_the_peer()
-    {
+    fn what_is_told_is_on_the_disk_and_what_stands_behind_blocks_without_room_is_no_fault() {
         let folder = std::env::temp_dir().join(format!("reunite-room-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a temporary folder");
@@ -427,7 +431,10 @@ mod tests {
             vec![Received::read(block.expect("room").bytes()).expect("right")]
         });
         let [first, second, third] = runs;
-        database.take(first).expect("taken");
+        let (_, ticket) = database.take(first).expect("taken");
+        assert!(database.saved() < ticket && database.heads().is_empty(), "not on the disk yet");
+        database.wait_saved(ticket, SLICE * 100, &Stop::default()).expect("written");
+        assert_eq!((database.saved(), database.heads().len()), (ticket, 1));
         lock(&database.0.inner).replica.leave_out(&second).expect("signed");
         let (taken, _) = database.take(third).expect("no gap");
         assert_eq!((taken.blocks, taken.full), (0, 1));
