@@ -1,10 +1,10 @@
 //! Tells all peers at once, and goes on telling those that were away.
 //!
 //! A broadcast that a person asked for, or that follows a change of theirs, goes to everybody at once and
-//! is reported. Who missed it is tried again, later and later, and at once when a sign of life comes. What
-//! came in from a peer is passed on after a while: the peer has most likely sent it to all others itself. In the
-//! sealed dialect a few peers get it, who pass it on in turn; the classic one, which can send only the whole
-//! database, goes slowly from one peer to the next.
+//! is reported. Who missed it is tried again, later and later, and at once when a sign of life comes; whoever is
+//! heard of and may lack something gets it within a minute. What came in from a peer is passed on after a while:
+//! the peer has most likely sent it to all others itself. In the sealed dialect a few peers get it, who pass it on in
+//! turn; the classic one, which can send only the whole database, goes slowly from one peer to the next.
 
 use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
@@ -42,6 +42,10 @@ const MEET: Duration = Duration::from_secs(180);
 const AFTER_START: Duration = Duration::from_secs(2);
 /// The same in the classic dialect, which can only send everything.
 const AFTER_CLASSIC_START: Duration = Duration::from_secs(10);
+/// A peer that is heard of, and may lack something, gets it after this long, give or take half.
+const ON_CONTACT: Duration = Duration::from_secs(20);
+const _: () =
+    assert!(ON_CONTACT.as_secs() * 3 / 2 < 60, "within a minute, also if it is busy for a while");
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 
@@ -140,7 +144,8 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
             }
         }
         if let Some(seat) = retries.take(&()) {
-            if let Some((peer, missed)) = debts.next_due(context) {
+            let heard = |peer| context.monitor.last_heard(peer);
+            if let Some((peer, missed)) = debts.next_due(Instant::now(), heard) {
                 let node = Arc::clone(context);
                 let started = context.crew.spawn("retry", move || {
                     retry(&node, peer, missed);
@@ -184,6 +189,12 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
             // The person was told that it does not have it.
             if debts.paid(peer, ticket) {
                 tell_of_one(context, peer, Outcome::InStep { new: 0 });
+            }
+        }
+        Order::Heard(peer) => {
+            let state = context.database.saved();
+            if debts.may_lack(peer, state) {
+                debts.owe(peer, state, about(ON_CONTACT));
             }
         }
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
@@ -254,7 +265,11 @@ fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) 
 
 /// What each peer may lack.
 #[derive(Debug, Default)]
-struct Debts(HashMap<PeerNumber, Debt>);
+struct Debts {
+    owed: HashMap<PeerNumber, Debt>,
+    /// The last state of the database of which all is at the peer, as far as is known.
+    has: HashMap<PeerNumber, Ticket>,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Debt {
@@ -264,44 +279,70 @@ struct Debt {
     failures: u32,
     /// When it last failed; a sign of life after that makes it due at once.
     failed: Option<Instant>,
+    /// Until when a try that has begun is taken to go on, if it says nothing.
+    tried: Option<Instant>,
 }
 
 impl Debts {
     /// The peer may lack `state`; it gets it after `wait`, or earlier if that was planned already.
     fn owe(&mut self, peer: PeerNumber, state: Ticket, wait: Duration) {
         let due = Instant::now() + wait;
-        let new = Debt { state, due, failures: 0, failed: None };
-        self.0.entry(peer).or_insert(new).state = state;
+        let new = Debt { state, due, failures: 0, failed: None, tried: None };
+        let debt = self.owed.entry(peer).or_insert(new);
+        debt.state = debt.state.max(state);
+        // Who missed something is tried later and later, whatever is new meanwhile, until it gives a sign of life.
+        if debt.failures == 0 {
+            debt.due = debt.due.min(due);
+        }
+    }
+
+    /// Whether the peer may lack something of `state`.
+    fn may_lack(&self, peer: PeerNumber, state: Ticket) -> bool {
+        self.has.get(&peer).is_none_or(|has| *has < state)
     }
 
     /// A delivery failed: again later, and later each time.
     fn missed(&mut self, peer: PeerNumber, state: Ticket) {
         let now = Instant::now();
-        let failures = self.0.get(&peer).map_or(0, |debt| debt.failures) + 1;
+        let failures = self.owed.get(&peer).map_or(0, |debt| debt.failures) + 1;
         let wait = RETRY_LAST.min(RETRY_FIRST * 2_u32.saturating_pow(failures - 1));
-        self.0.insert(peer, Debt { state, due: now + wait, failures, failed: Some(now) });
+        let debt = Debt { state, due: now + wait, failures, failed: Some(now), tried: None };
+        self.owed.insert(peer, debt);
     }
 
     /// The peer has the database as it was at `state`. Returns whether a delivery of it had failed before.
     fn paid(&mut self, peer: PeerNumber, state: Ticket) -> bool {
-        let is_paid = self.0.get(&peer).is_some_and(|debt| debt.state <= state);
-        is_paid && self.0.remove(&peer).is_some_and(|debt| debt.failures > 0)
+        let has = self.has.entry(peer).or_default();
+        *has = state.max(*has);
+        match self.owed.get_mut(&peer) {
+            Some(debt) if debt.state > state => {
+                // It was reached: what has come since is due as it was planned.
+                (debt.failures, debt.tried) = (0, None);
+                false
+            }
+            _ => self.owed.remove(&peer).is_some_and(|debt| debt.failures > 0),
+        }
     }
 
     /// The peer to be tried next, if one is due, and whether it missed something before.
     /// It is not due again before the try has ended.
-    fn next_due(&mut self, context: &Context) -> Option<(PeerNumber, bool)> {
-        let now = Instant::now();
+    fn next_due(
+        &mut self,
+        now: Instant,
+        last_heard: impl Fn(PeerNumber) -> Option<Instant>,
+    ) -> Option<(PeerNumber, bool)> {
         let back = |peer: PeerNumber, debt: &Debt| {
             // It may have called because its own call failed too: two that fail do not drive each other on.
             debt.failed.is_some_and(|failed| {
-                now.duration_since(failed) >= RETRY_FIRST
-                    && context.monitor.last_heard(peer) > Some(failed)
+                now.duration_since(failed) >= RETRY_FIRST && last_heard(peer) > Some(failed)
             })
         };
-        let due = self.0.iter_mut().filter(|(peer, debt)| debt.due <= now || back(**peer, debt));
+        let due = self.owed.iter_mut().filter(|(peer, debt)| {
+            debt.tried.is_none_or(|until| until <= now) && (debt.due <= now || back(**peer, debt))
+        });
         let (peer, debt) = due.min_by_key(|(_, debt)| debt.due)?;
-        (debt.due, debt.failed) = (now + RETRY_LAST, None);
+        let later = now + RETRY_LAST;
+        (debt.due, debt.failed, debt.tried) = (later, None, Some(later));
         Some((*peer, debt.failures > 0))
     }
 }
@@ -319,21 +360,48 @@ mod tests {
         let (mut debts, mut waits) = (Debts::default(), Vec::new());
         for _ in 0..40 {
             debts.missed(peer(), Ticket::default());
-            let debt = debts.0[&peer()];
+            let debt = debts.owed[&peer()];
             waits.push(debt.due.duration_since(debt.failed.expect("it failed")));
         }
         assert_eq!(waits[..3], [RETRY_FIRST, RETRY_FIRST * 2, RETRY_FIRST * 4]);
         assert_eq!(waits.last(), Some(&RETRY_LAST));
         assert!(debts.paid(peer(), Ticket::default()), "it is worth a word");
-        assert!(debts.0.is_empty());
+        assert!(debts.owed.is_empty());
     }
 
     #[test]
-    fn rows_that_wait_to_be_passed_on_do_not_wait_longer_because_more_come() {
+    fn what_waits_to_be_passed_on_goes_when_the_first_of_it_is_due_whichever_came_first() {
         let mut debts = Debts::default();
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        debts.owe(peer(), Ticket::default(), minutes(2));
+        let late = debts.owed[&peer()].due;
+        debts.owe(peer(), Ticket::default(), minutes(1));
+        let due = debts.owed[&peer()].due;
+        assert!(due < late);
+        debts.owe(peer(), Ticket::default(), minutes(3));
+        assert_eq!(debts.owed[&peer()].due, due);
+        debts.missed(peer(), Ticket::default());
+        let due = debts.owed[&peer()].due;
         debts.owe(peer(), Ticket::default(), Duration::ZERO);
-        let due = debts.0[&peer()].due;
-        debts.owe(peer(), Ticket::default(), Duration::from_secs(60));
-        assert_eq!(debts.0[&peer()].due, due);
+        assert_eq!(
+            debts.owed[&peer()].due,
+            due,
+            "who does not answer is not called ever more often"
+        );
+    }
+
+    #[test]
+    fn what_comes_during_a_try_is_given_soon_after_it_and_not_at_the_same_time() {
+        let (mut debts, [first, second]) = (Debts::default(), [1, 2].map(Ticket::from));
+        let now = Instant::now() + Duration::from_secs(1);
+        debts.owe(peer(), first, Duration::ZERO);
+        assert_eq!(debts.next_due(now, |_| None), Some((peer(), false)));
+        debts.owe(peer(), second, Duration::ZERO);
+        assert_eq!(debts.next_due(now, |_| None), None, "one goes on");
+        assert!(!debts.paid(peer(), first));
+        assert!(debts.may_lack(peer(), second) && !debts.may_lack(peer(), first));
+        assert_eq!(debts.next_due(now, |_| None), Some((peer(), false)), "not in five minutes");
+        debts.paid(peer(), second);
+        assert!(!debts.may_lack(peer(), second) && debts.owed.is_empty());
     }
 }

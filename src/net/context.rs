@@ -74,6 +74,8 @@ pub enum Order {
     Current(PeerNumber, Ticket),
     /// This peer called, and has now all that we had in this state.
     Met(PeerNumber, Ticket),
+    /// There was contact with this peer, other than a meeting that went well: if it may lack something, it gets it soon.
+    Heard(PeerNumber),
     /// This peer missed what was sent to it.
     Missed(PeerNumber),
 }

@@ -5,7 +5,7 @@ use crate::model::caller::Errand;
 use crate::model::limits::MOST_CLOSED_DOORS;
 use crate::model::noise::{Asked, Purpose};
 use crate::net::channel::Channel;
-use crate::net::context::Context;
+use crate::net::context::{Context, Order};
 use crate::net::sealed::{Sealed, lacking};
 use crate::store::peer_book::Peer;
 use zeroize::Zeroizing;
@@ -21,6 +21,9 @@ pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -
         match sealed.phone.open(peer.address, keys, errand, &context.stop) {
             Ok(channel) => {
                 context.monitor.heard(peer.number);
+                if purpose != Purpose::Sync {
+                    context.order(Order::Heard(peer.number));
+                }
                 return Ok(channel);
             }
             // Its door was crowded by others, or closed before we came: knock again.

@@ -7,9 +7,10 @@ use crate::base::throttle::Throttle;
 use crate::model::gate::Visitor;
 use crate::model::limits::{DOOR_FAILURES, DOOR_GUESTS, DOOR_OPEN, GUEST_PATIENCE, SLICE};
 use crate::model::message::{Bind, Opened, Opening};
+use crate::model::noise::Purpose;
 use crate::net::admission::Admitted;
 use crate::net::channel::Channel;
-use crate::net::context::Context;
+use crate::net::context::{Context, Order};
 use crate::net::sealed::{Sealed, lacking};
 use crate::net::session;
 use crate::net::tls::{self, Other};
@@ -24,8 +25,14 @@ const NO_SOCKET_PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens a door for an admitted visitor, tells it the port, lets it in, and runs its session.
 pub fn open(context: &Context, sealed: &Sealed, admitted: Admitted) {
-    let visitor = admitted.knock.visitor();
-    let error = match serve(context, sealed, admitted) {
+    let (visitor, purpose) = (admitted.knock.visitor(), admitted.knock.purpose());
+    let done = serve(context, sealed, admitted);
+    if let Visitor::Member(peer) = visitor {
+        if done.is_err() || purpose != Purpose::Sync {
+            context.order(Order::Heard(peer));
+        }
+    }
+    let error = match done {
         Err(error @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. })) => error,
         Ok(()) | Err(_) => return,
     };

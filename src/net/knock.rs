@@ -7,7 +7,7 @@ use crate::base::throttle::Throttle;
 use crate::model::datagram::{KNOCK, Refusal};
 use crate::model::gate::{Decision, Knock, Visitor};
 use crate::model::limits::{BUSY_RETRY, SLICE};
-use crate::net::context::Context;
+use crate::net::context::{Context, Order};
 use crate::net::door;
 use crate::net::sealed::Sealed;
 use crate::net::udp::answer;
@@ -100,6 +100,9 @@ impl Listener<'_> {
             }
             Err(knock) => {
                 let from = knock.from();
+                if let Visitor::Member(peer) = knock.visitor() {
+                    self.context.order(Order::Heard(peer));
+                }
                 match knock.busy(BUSY_RETRY.as_secs() as u16) {
                     Ok(busy) => {
                         lock(&self.sealed.gate).answered(&busy);

@@ -416,6 +416,12 @@ mod tests {
     use crate::model::ledger::pen::Pen;
     use crate::store::opening::Owner;
 
+    impl From<u64> for Ticket {
+        fn from(state: u64) -> Self {
+            Self(state)
+        }
+    }
+
     #[test]
     fn what_is_told_is_on_the_disk_and_what_stands_behind_blocks_without_room_is_no_fault() {
         let folder = std::env::temp_dir().join(format!("reunite-room-{}", std::process::id()));
