@@ -356,25 +356,30 @@ fn delivered(book: &PeerBook, what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -
             does(outcome)
         ));
     }
+    text.push_str(&what_follows(what, outcomes));
+    text
+}
+
+/// What is done about what was not delivered, or is to be done.
+fn what_follows(what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -> String {
     let is_full = |outcome: &Outcome| *outcome == Outcome::Full;
     let missed = outcomes.iter().any(|(_, outcome)| !outcome.is_success() && !is_full(outcome));
     match what {
         Sent::Messages { unsent, .. } if !unsent.is_empty() => {
-            text.push_str(&format!("\n  -> Not sent: {}", shown(&unsent.join(" / "))));
+            format!("\n  -> Not sent: {}", shown(&unsent.join(" / ")))
         }
-        _ if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Stopped) => {}
-        Sent::Database if !missed && outcomes.iter().any(|(_, outcome)| is_full(outcome)) => {
-            text.push_str("\n  -> It is not tried again by itself. Ask its people to look at it.");
-        }
+        _ if outcomes.iter().any(|(_, outcome)| *outcome == Outcome::Stopped) => String::new(),
         Sent::Database if missed => {
-            text.push_str("\n  -> It is tried again by itself, and when they are heard of.");
+            "\n  -> It is tried again by itself, and when they are heard of.".into()
+        }
+        Sent::Database if outcomes.iter().any(|(_, outcome)| is_full(outcome)) => {
+            "\n  -> It is not tried again by itself. Ask its people to look at it.".into()
         }
         Sent::Alarm if missed => {
-            text.push_str("\n  -> It is tried again for 5 minutes. Warn them in another way too.")
+            "\n  -> It is tried again for 5 minutes. Warn them in another way too.".into()
         }
-        _ => {}
+        _ => String::new(),
     }
-    text
 }
 
 fn does(outcome: &Outcome) -> &'static str {
