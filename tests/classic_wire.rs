@@ -427,7 +427,7 @@ fn our_reader_asks_another_node_when_one_is_silent_or_breaks_off() {
         scope.spawn(|| serve(&broken, &copy[..copy.len() - 20]));
         scope.spawn(|| serve(&well, &copy));
         tier2.type_lines(&["3"]);
-        tier2.wait_for("Your copy is new: 1 people");
+        tier2.wait_for("Your copy is new: 1 person");
         done.store(true, Ordering::Relaxed);
     });
 }

@@ -278,7 +278,7 @@ fn nodes_on_the_originals_databases_come_to_hold_the_same_22_people() {
     for node in &nodes {
         node.wait_for_any(": 22 people, 0 vaccinations");
     }
-    assert_eq!(nodes[1].count("were there twice"), 1);
+    assert_eq!(nodes[1].count("1 row was there twice"), 1);
     // What they have is equal, so it is the new person that makes them write.
     nodes[1].ask(&["3", "Nur", "", "", "missing"]);
     for number in 1..=3 {

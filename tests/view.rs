@@ -252,7 +252,7 @@ fn a_refresh_is_signed_and_a_second_node_confirms_it() {
     assert!(reader.quit().success());
     // Carried by USB, it is as good.
     let (whole, said) = check(&network, &copy_of(&network, 1));
-    assert!(whole && said.contains("2 people, 1 camp censuses") && said.contains("Signed by node"));
+    assert!(whole && said.contains("2 people, 1 camp census,") && said.contains("Signed by node"));
     put(&copy_of(&network, 2), &fs::read(copy_of(&network, 1)).expect("there"));
     let other = network.tier2(2);
     other.wait_for_any("Your copy has 2 people.");
@@ -269,7 +269,7 @@ fn an_old_copy_without_a_signature_is_loaded_and_a_refresh_signs_it() {
         .expect("memory");
     put(&copy_of(&network, 1), &old);
     let (_one, mut reader) = (network.tier1(1), network.tier2(1));
-    reader.wait_for_any("Your copy has 1 people.");
+    reader.wait_for_any("Your copy has 1 person.");
     reader.wait_for_any("WARNING, your copy: it has no signature");
     let shown = reader.ask(&["3"]);
     assert!(shown.contains(&words::refreshed(2, 1)), "{shown:?}");

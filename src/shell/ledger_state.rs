@@ -133,7 +133,7 @@ impl Desk<'_> {
                 format!("node {me}, this node")
             }
             Some(peer) => words::peer_name(&self.context.book, peer.number),
-            None => ledger_words::UNKNOWN_AUTHOR.to_owned(),
+            None => words::STRANGER.to_owned(),
         }
     }
 }

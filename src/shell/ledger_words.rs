@@ -18,8 +18,6 @@ pub const RESTORED: &str = "    brought back";
 pub const RETRACTED: &str = "The record is retracted. 14 brings it back.";
 /// A record was brought back.
 pub const BACK: &str = "The record is back.";
-/// Somebody whose key is not in the peers file.
-pub const UNKNOWN_AUTHOR: &str = "somebody who is not in the peers file";
 /// What can be done about a fork.
 pub const FORK_CHOICES: &str = "  Talk to its people first. Then:\n  1 it was an accident: what it writes from now on counts again\n  \
                                 2 the same, and its changes that wait on this node are right: take them over";

@@ -16,6 +16,7 @@ pub mod ledger_words;
 pub mod membership;
 pub mod menu;
 pub mod node;
+pub mod notice_words;
 pub mod pages;
 pub mod past;
 pub mod people;

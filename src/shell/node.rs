@@ -16,6 +16,7 @@ use crate::net::notice::{Notice, Notices};
 use crate::net::sealed::Sealed;
 use crate::shell::identity::{self, no_peer};
 use crate::shell::menu;
+use crate::shell::notice_words;
 use crate::shell::screen::Screen;
 use crate::shell::words;
 use crate::store::database::Database;
@@ -165,7 +166,7 @@ fn join(thread: JoinHandle<()>) {
 /// The notices of the network, as lines on the screen.
 fn notices(book: &PeerBook, screen: &Screen) -> Notices {
     let (book, screen) = (book.names(), screen.clone());
-    Notices::new(move |notice| match words::notice(&book, &notice) {
+    Notices::new(move |notice| match notice_words::notice(&book, &notice) {
         (text, true) => screen.alarm(text),
         (text, false) => screen.notice(text),
     })

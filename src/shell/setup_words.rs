@@ -3,6 +3,7 @@
 use crate::base::error::Result;
 use crate::model::keys::PublicKeys;
 use crate::model::shown::shown;
+use crate::shell::words::{counted, nodes};
 use crate::store::destroy::Report;
 use crate::store::holder::Held;
 use crate::store::peer_book::Peer;
@@ -99,11 +100,14 @@ pub fn known(peer: &Peer) -> String {
 }
 
 /// What to do with a peers file that has changed.
-pub fn network_changed(file: &Path, nodes: usize, founded: bool) -> String {
+pub fn network_changed(file: &Path, count: usize, founded: bool) -> String {
     let did = if founded { "A new network begins" } else { "The network is changed" };
     let file = argument(file);
+    let (these, them) =
+        if count == 1 { ("this node", "it") } else { ("each of these nodes", "them") };
     format!(
-        "{did}: {nodes} nodes in {file}.\n  -> It holds secrets: carry it to each of these nodes by a safe way (a USB stick,\n     not e-mail), and start them again. Readers get another file:\n     `reunite peers tier2 --peers {file} --out FILE`"
+        "{did}: {} in {file}.\n  -> It holds secrets: carry it to {these} by a safe way (a USB stick,\n     not e-mail), and start {them} again. Readers get another file:\n     `reunite peers tier2 --peers {file} --out FILE`",
+        nodes(count)
     )
 }
 
@@ -144,7 +148,7 @@ pub fn wiped(report: &Report, held: &Result<Held>, emptied: bool) -> String {
         Ok(_) => String::new(),
         Err(error) => format!("WARNING: the node may still be running: {error}\n"),
     };
-    text.push_str(&format!("Destroyed: {} files.", report.destroyed));
+    text.push_str(&format!("Destroyed: {}.", counted(report.destroyed, "file", "files")));
     for (path, left) in &report.in_part {
         text.push_str(&format!(
             "\n  {} is removed, but {} MB of it were not overwritten: there was no time.",

@@ -9,7 +9,7 @@ use crate::model::ledger::operation::About;
 use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::shown::shown;
-use crate::shell::words::{changes, records};
+use crate::shell::words::{STRANGER, blocks, changes, logs, records};
 use crate::store::ledger_check::Extent;
 use crate::store::text_check::Difference;
 use std::path::Path;
@@ -34,12 +34,7 @@ pub fn author(key: &str) -> String {
 
 /// An author who is not in the peers file.
 pub fn stranger(key: &str) -> String {
-    format!("somebody who is not in the peers file (signing key {key})")
-}
-
-/// How many blocks.
-fn blocks(count: u64) -> String {
-    if count == 1 { "1 block".into() } else { format!("{count} blocks") }
+    format!("{STRANGER} (signing key {key})")
 }
 
 /// What a ledger holds.
@@ -51,10 +46,8 @@ pub fn contents(ledger: &Path, bytes: u64, report: &Report<Extent>) -> String {
 
 /// How much an author wrote.
 pub fn wrote(who: &str, tally: &Tally) -> String {
-    let Tally { logs, blocks: count, changes: made } = *tally;
-    let logs = if logs == 1 { "1 log".into() } else { format!("{logs} logs") };
-    let made = changes(usize::try_from(made).unwrap_or(usize::MAX));
-    format!("  {who}: {} with {made}, in {logs}", blocks(count))
+    let made = changes(usize::try_from(tally.changes).unwrap_or(usize::MAX));
+    format!("  {who}: {} with {made}, in {}", blocks(tally.blocks), logs(tally.logs))
 }
 
 /// What a kind of damage or tampering is called.
@@ -173,7 +166,7 @@ pub fn finding(
 pub fn touched(kind: Tampering, (named, more): &(Vec<String>, usize)) -> String {
     let mut list = named.join("; ");
     if *more > 0 {
-        list.push_str(&format!("; and {more} more changes"));
+        list.push_str(&format!("; and {} more", changes(*more)));
     }
     match (named.is_empty(), kind) {
         (true, Tampering::Birth) => "  Touches: no record".into(),
@@ -226,7 +219,10 @@ pub fn mended(
 
 /// That there was no room for all findings.
 pub fn more_findings(count: usize) -> String {
-    format!("… and {count} more things that do not verify.")
+    match count {
+        1 => "… and 1 more thing that does not verify.".into(),
+        _ => format!("… and {count} more things that do not verify."),
+    }
 }
 
 /// A peer saw more of a log than is here.
@@ -239,8 +235,9 @@ pub fn awaited(log: &str, witness: &str, seen: u32, here: u32) -> String {
 
 /// That authors are not in the peers file.
 pub fn strangers(count: usize) -> String {
+    let are = if count == 1 { "is" } else { "are" };
     format!(
-        "\nNote: {count} of the authors above are not in the peers file.\n  -> Is it the peers file of this network, and the newest? Else find out who they are."
+        "\nNote: {count} of the authors above {are} not in the peers file.\n  -> Is it the peers file of this network, and the newest? Else find out who they are."
     )
 }
 

@@ -5,7 +5,7 @@ use crate::model::shown::shown;
 use crate::model::statement::Signed;
 use crate::model::view_reader::{Found, Seal};
 use crate::net::refresh::Opinion;
-use crate::shell::words::shown_organisation;
+use crate::shell::words::{censuses, people, shown_organisation};
 use crate::store::peer_book::Peer;
 use crate::store::view_file::Verdict;
 use std::path::Path;
@@ -68,10 +68,10 @@ pub fn verdict(verdict: &Verdict<'_>) -> String {
 /// A copy that was checked and is whole.
 pub fn whole(path: &Path, found: &Found, peer: &Peer, seal: &Seal) -> String {
     format!(
-        "{}: whole. {} people, {} camp censuses, of \"{}\".\n{}",
+        "{}: whole. {}, {}, of \"{}\".\n{}",
         shown(&path.display().to_string()),
-        found.view.people().len(),
-        found.view.camps().len(),
+        people(found.view.people().len()),
+        censuses(found.view.camps().len()),
         shown(&seal.network),
         signed_by(peer, &seal.signed)
     )
