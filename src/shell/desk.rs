@@ -43,8 +43,8 @@ pub type Chosen<T> = std::result::Result<Option<T>, Gone>;
 impl Desk<'_> {
     /// Asks for a record of these sections; returns it as it is now.
     pub fn find(&mut self, what: &str, sections: &[Section]) -> Chosen<View> {
-        let words = self.input.line("Id, or part of the name or of any field: ")?;
-        let found = self.matches(&words, sections);
+        let part = self.input.line(words::FIND)?;
+        let found = self.matches(&part, sections);
         if found.len() > MOST_CHOICES {
             self.screen.say(ledger_words::TOO_MANY);
             return Ok(None);
@@ -157,15 +157,13 @@ impl Desk<'_> {
         let database = &self.context.database;
         match database.wait_saved(ticket, SAVE_PATIENCE, &self.context.stop) {
             Ok(()) => {
-                self.screen.say(format!("Saved. {done}"));
+                self.screen.say(words::saved(done));
                 if database.is_convicted() {
                     self.screen.say(ledger_words::CONVICTED);
                 }
             }
             Err(error) => {
-                let why = words::failure(&error);
-                self.screen
-                    .say(format!("{done}\nNOT on the disk yet: {why}. The node goes on trying."));
+                self.screen.say(words::unsaved(done, &error));
             }
         }
     }

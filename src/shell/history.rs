@@ -7,7 +7,6 @@ use crate::model::ledger::state::State;
 use crate::model::records::{Part, id_of};
 use crate::model::row::Row;
 use crate::model::section::Section;
-use crate::model::shown::shown;
 use crate::shell::authors::Authors;
 use crate::shell::desk::MOST_CHOICES;
 use crate::shell::{ask, past, verify_words, words};
@@ -49,14 +48,13 @@ pub fn run(options: &Options) -> Result<()> {
         }
         several => {
             for (about, row) in several {
-                let title = about.section.title();
-                ask::say(&format!("  {title}: {}", shown(row.line())))?;
+                ask::say(&verify_words::found(about.section, row))?;
             }
             let what = words::matches(several.len());
             return Err(wrong(&options.person, what, verify_words::WHICH));
         }
     };
-    ask::say(&format!("{}: {}", about.section.title(), shown(row.line())))?;
+    ask::say(verify_words::found(about.section, row).trim_start())?;
     if state.view(*about).is_some_and(|view| view.is_hidden()) {
         ask::say(verify_words::IS_RETRACTED)?;
     }

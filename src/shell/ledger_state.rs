@@ -1,6 +1,5 @@
 //! Menu item 15: how the ledger stands. The logs of each organisation, forks, and when peers were last in step.
 
-use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fork::ForkProof;
@@ -127,10 +126,10 @@ impl Desk<'_> {
 
     /// Who signs with this key.
     pub fn author(&self, key: &IdentityKey) -> String {
-        let me: PeerNumber = self.context.me;
+        let me = self.context.me;
         match self.context.book.signer(key) {
             _ if self.context.database.with(|replica| replica.author()) == *key => {
-                format!("node {me}, this node")
+                ledger_words::this_node(me)
             }
             Some(peer) => words::peer_name(&self.context.book, peer.number),
             None => words::STRANGER.to_owned(),

@@ -1,11 +1,19 @@
 //! All that a person reads of the ledger: versions, histories, logs, forks.
 
+use crate::model::date;
 use crate::model::hex::spoken;
+use crate::model::ids::PeerNumber;
 use crate::model::ledger::heads::Head;
 use crate::model::shown::shown;
 use crate::shell::words::{changes, elapsed, records};
 use std::time::Duration;
 
+/// What is chosen: any record that was found.
+pub const WHICH_RECORD: &str = "Which record";
+/// What is chosen: one of the records of a list.
+pub const WHICH_ONE: &str = "Which one";
+/// Asks for the reason of a retraction.
+pub const WHY_WRONG: &str = "Why is it wrong (Enter: retract nothing): ";
 /// More match than can be chosen from.
 pub const TOO_MANY: &str = "More than 30 records match. Give more letters, or the Id.";
 /// Nothing was done.
@@ -65,6 +73,21 @@ pub fn which_version(field: &str, most: usize, is_typed: bool) -> String {
 /// An answer that is none of the versions.
 pub fn no_such_version(most: usize) -> String {
     format!("There are {most} versions. Type a number from 1 to {most}, or = and what is right.")
+}
+
+/// A version of a field in a list.
+pub fn version(number: usize, value: &str, by: &str) -> String {
+    format!("{number:>3} {value}  ({by})")
+}
+
+/// Who signed something, and when by its clock.
+pub fn signed(who: &str, wall: u64) -> String {
+    format!("{who}, {} by its clock", date::shown(wall))
+}
+
+/// The author of what is written here.
+pub fn this_node(me: PeerNumber) -> String {
+    format!("node {me}, this node")
 }
 
 /// How many versions of a field there are.

@@ -16,7 +16,7 @@ pub fn run(context: &Arc<Context>, screen: &Screen) {
     let mut show_menu = true;
     loop {
         for alarm in screen.unread_alarms().iter().filter(|_| screen.is_interactive()) {
-            screen.say(format!("{alarm}\n(Enter: I have read it)"));
+            screen.say(words::unread(alarm));
         }
         if show_menu {
             screen.say(words::MENU_TIER1);

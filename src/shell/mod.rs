@@ -27,6 +27,7 @@ pub mod setup_local;
 pub mod setup_words;
 pub mod table;
 pub mod talk;
+pub mod talk_words;
 pub mod terminal;
 pub mod tier2;
 pub mod verify;

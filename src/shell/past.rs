@@ -1,6 +1,5 @@
 //! A record's past in lines, for menu 13 and `reunite history`.
 
-use crate::model::date;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::history::{Change, Note};
 use crate::model::ledger::operation::{Field, Kind};
@@ -40,8 +39,7 @@ pub fn told(
 
 /// Who signed, and when by its clock.
 pub fn signed(note: &Note, author: &dyn Fn(&IdentityKey) -> String) -> String {
-    let who = author(&note.name.author);
-    format!("{who}, {} by its clock", date::shown(note.wall))
+    ledger_words::signed(&author(&note.name.author), note.wall)
 }
 
 /// The name of a column.

@@ -54,7 +54,7 @@ impl Desk<'_> {
 
     /// Menu 2: finds rows by part of any field.
     pub fn search(&mut self) -> Done {
-        let part = Part::new(&self.input.line("Search for: ")?);
+        let part = Part::new(&self.input.line(words::SEARCH)?);
         let mut count = 0;
         for section in Section::SHOWN {
             let found = self.rows_with(section, &part);
@@ -104,17 +104,17 @@ impl Desk<'_> {
 
     /// Menu 3: adds a person, and sends the change to all.
     pub fn add_person(&mut self) -> Done {
-        self.screen.say("An empty line means unknown.");
+        self.screen.say(words::ADDING);
         let mut person = Person::default();
         for (field, question) in fields_of(&mut person).into_iter().zip(words::PERSON) {
-            *field = self.input.line(&format!("{question}: "))?;
+            *field = self.input.line(&words::asked(question))?;
         }
         let added = self.change(|replica| {
             let id = new_id(replica);
             person.id = Some(id.clone());
             let (state, namer, row) = (replica.state(), replica.namer(), fitting(person.row())?);
             let made = enter(state, namer, Section::People, &row, &mut rand::rng())?;
-            Ok((made, format!("The person has the Id {}.", id.as_str())))
+            Ok((made, words::added(&id)))
         });
         if added {
             self.tell_all();
@@ -124,9 +124,9 @@ impl Desk<'_> {
 
     /// Menu 4: changes a person, and sends the change to all. What is typed settles several versions.
     pub fn update_person(&mut self) -> Done {
-        let Some(view) = self.find("Which person", &[Section::People])? else { return Ok(()) };
+        let Some(view) = self.find(words::WHICH_PERSON, &[Section::People])? else { return Ok(()) };
         self.list(Section::People, &[&view.row()]);
-        self.screen.say("An empty line keeps what is in brackets; - means unknown.");
+        self.screen.say(words::UPDATING);
         let mut values = BTreeMap::new();
         for (field, question) in (0..).zip(words::PERSON) {
             let new = match view.column(field).len() > 1 {
@@ -156,7 +156,7 @@ impl Desk<'_> {
             let written = (0..).zip(row.fields().map(|field| field.into_owned()));
             let written = written.filter(|(field, _)| values.contains_key(field)).collect();
             let made = view.edit(written, &mut rand::rng())?;
-            Ok((made, "The person is up to date.".to_owned()))
+            Ok((made, words::UPDATED.to_owned()))
         });
         if changed {
             self.tell_all();
@@ -167,8 +167,7 @@ impl Desk<'_> {
     /// Asks for a field of which there is one version. `None` keeps it.
     fn ask_again(&mut self, view: &View, field: Field, question: &str) -> Chosen<String> {
         let old = view.column(field).first().and_then(|one| one.value.clone()).unwrap_or_default();
-        let shown = crate::model::shown::shown(&old).into_owned();
-        Ok(match self.input.line(&format!("{question} [{shown}]: "))?.as_str() {
+        Ok(match self.input.line(&words::asked_again(question, &old))?.as_str() {
             "" => None,
             words::CLEAR => Some(String::new()),
             same if same == old => None,
@@ -178,19 +177,18 @@ impl Desk<'_> {
 
     /// Menu 5: adds a vaccination record.
     pub fn add_vaccination(&mut self) -> Done {
-        let id = self.input.line("Person Id: ")?;
+        let id = self.input.line(words::WHOSE_VACCINATION)?;
         let mut dose = Vaccination::default();
         for (field, question) in dose.details.iter_mut().zip(words::VACCINATION) {
-            *field = self.input.line(&format!("{question}: "))?;
+            *field = self.input.line(&words::asked(question))?;
         }
         match id.parse::<PersonId>() {
             Ok(id) => {
                 if !self.context.database.with(|replica| has(replica, &id)) {
-                    self.screen
-                        .say("Nobody here has this Id yet. The record is kept all the same.");
+                    self.screen.say(words::NOBODYS_ID);
                 }
                 dose.person = Some(id);
-                self.add_row(Section::Vaccinations, dose.row(), "The vaccination is recorded.");
+                self.add_row(Section::Vaccinations, dose.row(), words::VACCINATED);
             }
             Err(error) => self.screen.say(words::failure(&error)),
         }
@@ -201,10 +199,10 @@ impl Desk<'_> {
     pub fn add_census(&mut self) -> Done {
         let mut fields = Vec::new();
         for question in words::CENSUS {
-            fields.push(self.input.line(&format!("{question}: "))?);
+            fields.push(self.input.line(&words::asked(question))?);
         }
         match Census::new(&fields) {
-            Ok(census) => self.add_row(Section::Camps, census.row(), "The census is recorded."),
+            Ok(census) => self.add_row(Section::Camps, census.row(), words::COUNTED),
             Err(error) => self.screen.say(words::failure(&error)),
         }
         Ok(())

@@ -33,7 +33,7 @@ impl Desk<'_> {
         let is_contested = |view: &View| !view.is_hidden() && view.conflicts().next().is_some();
         let found = self.first_changed(is_contested);
         self.screen.say(ledger_words::conflicts(found.count));
-        let Some(view) = self.choose_view("Which one", &found)? else { return Ok(()) };
+        let Some(view) = self.choose_view(ledger_words::WHICH_ONE, &found)? else { return Ok(()) };
         let mut values = BTreeMap::new();
         let fields: Vec<_> = view.conflicts().map(|(field, _)| field).collect();
         for field in fields {
@@ -62,7 +62,7 @@ impl Desk<'_> {
         for (at, version) in versions.iter().enumerate() {
             let value = ledger_words::value(version.value.as_deref());
             let by = past::signed(&version.note, &|key| self.author(key));
-            self.screen.say(format!("{:>3} {value}  ({by})", at + 1));
+            self.screen.say(ledger_words::version(at + 1, &value, &by));
         }
         let most = versions.len();
         let question = ledger_words::which_version(name, most, instead == Instead::Typed);
@@ -93,7 +93,9 @@ impl Desk<'_> {
 
     /// Menu 13: what happened to a record.
     pub fn history(&mut self) -> Done {
-        let Some(view) = self.find("Which record", &Section::SHOWN)? else { return Ok(()) };
+        let Some(view) = self.find(ledger_words::WHICH_RECORD, &Section::SHOWN)? else {
+            return Ok(());
+        };
         let about = view.about();
         let changes = self.context.database.with(|replica| replica.state().history(about));
         for line in past::told(about.section, &changes, &|key| self.author(key)) {
@@ -121,10 +123,12 @@ impl Desk<'_> {
     }
 
     fn take_back(&mut self) -> Done {
-        let Some(view) = self.find("Which record", &Section::SHOWN)? else { return Ok(()) };
+        let Some(view) = self.find(ledger_words::WHICH_RECORD, &Section::SHOWN)? else {
+            return Ok(());
+        };
         let section = view.about().section;
         self.list(section, &[&view.row()]);
-        let reason = self.input.line("Why is it wrong (Enter: retract nothing): ")?;
+        let reason = self.input.line(ledger_words::WHY_WRONG)?;
         if reason.is_empty() {
             self.screen.say(ledger_words::UNCHANGED);
             return Ok(());
@@ -153,7 +157,7 @@ impl Desk<'_> {
                 }
             }
         }
-        let Some(view) = self.choose_view("Which one", &hidden)? else { return Ok(()) };
+        let Some(view) = self.choose_view(ledger_words::WHICH_ONE, &hidden)? else { return Ok(()) };
         let restored = self.change(|_| {
             let made = view.restore(&mut rand::rng())?;
             Ok((made, ledger_words::BACK.to_owned()))

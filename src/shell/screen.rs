@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock, spawn};
 use crate::model::limits::SCREEN_QUEUE;
 use crate::shell::display::Display;
+use crate::shell::words;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -208,7 +209,7 @@ fn print(shows: &Receiver<Show>, missed: &AtomicUsize, interactive: bool) -> io:
         }
         match missed.swap(0, Ordering::Relaxed) {
             0 => {}
-            count => display.notice(&format!("({count} more lines came than could be shown)"))?,
+            count => display.notice(&words::not_shown(count))?,
         }
     }
 }

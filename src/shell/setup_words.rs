@@ -139,6 +139,14 @@ pub fn wipe_plan(folder: &Path, peers: Option<&Path>, foreign: &[String]) -> Str
     plan
 }
 
+/// That not everything is destroyed.
+pub fn left(count: usize) -> String {
+    match count {
+        1 => "1 thing is left, see above".into(),
+        _ => format!("{count} things are left, see above"),
+    }
+}
+
 /// What was destroyed and what was not.
 pub fn wiped(report: &Report, held: &Result<Held>, emptied: bool) -> String {
     let mut text = match held {

@@ -10,16 +10,12 @@ use crate::net::call::Call;
 use crate::net::context::{Context, Order};
 use crate::net::notice::{Notice, Sent};
 use crate::shell::desk::Done;
+use crate::shell::display::width;
 use crate::shell::input::{Gone, Input};
 use crate::shell::screen::Screen;
-use crate::shell::words;
+use crate::shell::{talk_words, words};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-
-/// What a person must type to raise an alarm.
-const YES: &str = "YES";
-/// What ends a message.
-const QUIT: &str = "quit";
 
 /// The menu's voice: what reaches other nodes.
 pub struct Voice<'a> {
@@ -42,10 +38,9 @@ impl Voice<'_> {
                 return Ok(());
             }
         };
-        let name = words::peer_name(&self.context.book, peer);
-        self.screen.say(format!("Each line goes to {name}; {QUIT} ends."));
+        self.screen.say(talk_words::each_line(&self.context.book, peer));
         loop {
-            let line = match input.line("> ") {
+            let line = match input.line(talk_words::LINE) {
                 Err(Gone::TooLong) => {
                     self.screen.say(words::TOO_LONG);
                     continue;
@@ -53,12 +48,12 @@ impl Voice<'_> {
                 line => line?,
             };
             match line.as_str() {
-                QUIT => return Ok(()),
+                talk_words::QUIT => return Ok(()),
                 "" => {}
                 long if long.len() > MAX_SPOKEN => self.screen.say(words::TOO_LONG),
                 _ => {
                     if !call.say(line) {
-                        self.screen.say("Not sent: too many lines wait, or the call has ended.");
+                        self.screen.say(talk_words::NOT_SENT);
                     }
                 }
             }
@@ -77,9 +72,7 @@ impl Voice<'_> {
             Ok(())
         });
         match started {
-            Ok(()) => self
-                .screen
-                .say(format!("Sending to {} …", words::peer_name(&self.context.book, number))),
+            Ok(()) => self.screen.say(talk_words::sending(&self.context.book, number)),
             Err(error) => self.screen.say(words::failure(&error)),
         }
         Ok(())
@@ -88,16 +81,16 @@ impl Voice<'_> {
     /// Menu 9: sends the database to all peers, in the background.
     pub fn broadcast(&self) {
         self.context.order(Order::ToAll(self.context.work.clone()));
-        self.screen.say("Sending to all peers …");
+        self.screen.say(talk_words::SENDING_TO_ALL);
     }
 
     /// Menu 10: raises an alarm at all peers, in the background.
     pub fn alarm(&self, input: &mut Input) -> Done {
-        if input.line(&format!("This alarms ALL peers. Type {YES} to go on: "))? != YES {
-            self.screen.say("No alarm was raised.");
+        if input.line(&talk_words::confirm_alarm())? != talk_words::YES {
+            self.screen.say(talk_words::NO_ALARM);
             return Ok(());
         }
-        let text = match input.line(&format!("Text (Enter: {ALARM_STANDARD}): "))? {
+        let text = match input.line(&talk_words::alarm_text())? {
             empty if empty.is_empty() => ALARM_STANDARD.to_owned(),
             long if long.len() > MAX_SPOKEN => {
                 self.screen.say(words::TOO_LONG);
@@ -109,9 +102,7 @@ impl Voice<'_> {
         {
             let mut count = lock(&sending);
             if *count >= MAX_ALARMS {
-                self.screen.say(
-                    "Many alarms are being sent already; this one was not. Try again in 3 seconds.",
-                );
+                self.screen.say(talk_words::MANY_ALARMS);
                 return Ok(());
             }
             *count += 1;
@@ -127,7 +118,7 @@ impl Voice<'_> {
             Ok(())
         });
         match started {
-            Ok(()) => self.screen.say("The alarm is going out to all peers …"),
+            Ok(()) => self.screen.say(talk_words::ALARMING),
             Err(error) => {
                 *lock(&self.alarms) -= 1;
                 self.screen.say(words::failure(&error));
@@ -140,30 +131,22 @@ impl Voice<'_> {
     pub fn peers(&self) {
         let now = Instant::now();
         let book = &self.context.book;
-        let wide = book
-            .all()
-            .iter()
-            .map(|peer| crate::shell::display::width(&words::shown_organisation(peer)));
+        let wide = book.all().iter().map(|peer| width(&words::shown_organisation(peer)));
         let wide = wide.max().unwrap_or(0);
         for peer in book.all() {
-            let organisation = words::shown_organisation(peer);
-            let gap = " ".repeat(wide.saturating_sub(crate::shell::display::width(&organisation)));
-            let heard = if peer.number == self.context.me {
-                "this node".to_owned()
-            } else {
-                let last = self.context.monitor.last_heard(peer.number);
-                words::heard(last.map(|last| now.duration_since(last)))
+            let heard = match peer.number == self.context.me {
+                true => talk_words::THIS_NODE.to_owned(),
+                false => {
+                    let last = self.context.monitor.last_heard(peer.number);
+                    talk_words::heard(last.map(|last| now.duration_since(last)))
+                }
             };
-            let address = peer.address.to_string();
-            self.screen.say(format!(
-                "{:>4}  {organisation}{gap}  {address:<21}  {heard}",
-                peer.number.value()
-            ));
+            self.screen.say(talk_words::peer(peer, wide, &heard));
         }
     }
 
     fn choose_peer(&self, input: &mut Input) -> Result<Option<PeerNumber>, Gone> {
-        let answer = input.line("Peer number: ")?;
+        let answer = input.line(talk_words::WHICH_PEER)?;
         let number = match answer.parse::<PeerNumber>() {
             Ok(number) => number,
             Err(error) => {
@@ -172,11 +155,11 @@ impl Voice<'_> {
             }
         };
         if number == self.context.me {
-            self.screen.say("That is this node itself.");
+            self.screen.say(talk_words::ITSELF);
             return Ok(None);
         }
         if self.context.book.peer(number).is_none() {
-            self.screen.say(format!("There is no peer {number}. 11 lists all peers."));
+            self.screen.say(talk_words::no_peer(number));
             return Ok(None);
         }
         Ok(Some(number))

@@ -64,7 +64,7 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
             Ok("") => {}
             Ok("0") | Err(Gone::Ended) => break,
             Ok("1") => reader.view(&mut input),
-            Ok("2") => match input.line("Search for: ") {
+            Ok("2") => match input.line(words::SEARCH) {
                 Err(Gone::TooLong) => screen.say(words::TOO_LONG),
                 Err(Gone::Ended) => break,
                 Ok(part) => reader.search(&mut input, &part),

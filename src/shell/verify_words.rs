@@ -303,6 +303,11 @@ pub fn progress(entries: u64) -> String {
     format!("{entries} entries checked …")
 }
 
+/// A record that was found, below others.
+pub fn found(section: Section, row: &Row) -> String {
+    format!("  {}: {}", section.title(), shown(row.line()))
+}
+
 /// That a history may not be all.
 pub const NOT_ALL_VERIFIES: &str = "WARNING: parts of this ledger do not verify, and are left out.\n  -> `reunite verify` says which.";
 /// Behind a record that was retracted.

@@ -64,7 +64,7 @@ pub fn run(options: &Options) -> Result<()> {
         (Err(error), _) => Err(error),
         (_, report) => Err(Error::device(
             "destroy everything",
-            io::Error::other(format!("{} things are left, see above", report.failed.len())),
+            io::Error::other(setup_words::left(report.failed.len())),
         )),
     }
 }

@@ -2,7 +2,7 @@
 //! it in the next.
 
 use crate::base::error::Error;
-use crate::model::ids::PeerNumber;
+use crate::model::ids::{PeerNumber, PersonId};
 use crate::model::shown::shown;
 use crate::net::notice::Progress;
 use crate::store::opening::Loaded;
@@ -32,11 +32,62 @@ pub const GOODBYE: &str = "Goodbye. Everything is saved.";
 pub const UNSAVED: &str = "the disk could not be written; what the peers have is safe";
 /// A line that is too long.
 pub const TOO_LONG: &str = "That line is too long, and nothing was done. Write less.";
+/// An alarm that nobody has confirmed.
+pub fn unread(alarm: &str) -> String {
+    format!("{alarm}\n(Enter: I have read it)")
+}
+/// Lines for which the screen was too slow.
+pub fn not_shown(count: usize) -> String {
+    match count {
+        1 => "(1 more line came than could be shown)".into(),
+        _ => format!("({count} more lines came than could be shown)"),
+    }
+}
 /// An unknown menu number.
 pub const NO_SUCH_ITEM: &str = "There is no such number in the menu.";
 /// The questions of a person's fields.
 pub const PERSON: [&str; 4] =
     ["Name", "Appearance", "Last seen (when, where)", "Status (missing, found, deceased, …)"];
+/// Asks for a field.
+pub fn asked(question: &str) -> String {
+    format!("{question}: ")
+}
+/// Asks for a field that says something already.
+pub fn asked_again(question: &str, old: &str) -> String {
+    format!("{question} [{}]: ", shown(old))
+}
+/// How a person is entered.
+pub const ADDING: &str = "An empty line means unknown.";
+/// How a person is changed.
+pub const UPDATING: &str = "An empty line keeps what is in brackets; - means unknown.";
+/// Asks for a record.
+pub const FIND: &str = "Id, or part of the name or of any field: ";
+/// Asks for what is looked for.
+pub const SEARCH: &str = "Search for: ";
+/// What is chosen: a person.
+pub const WHICH_PERSON: &str = "Which person";
+/// A person is entered.
+pub fn added(id: &PersonId) -> String {
+    format!("The person has the Id {}.", id.as_str())
+}
+/// A person is changed.
+pub const UPDATED: &str = "The person is up to date.";
+/// Asks whom a vaccination is of.
+pub const WHOSE_VACCINATION: &str = "Person Id: ";
+/// Nobody has the Id of a vaccination.
+pub const NOBODYS_ID: &str = "Nobody here has this Id yet. The record is kept all the same.";
+/// A vaccination is entered.
+pub const VACCINATED: &str = "The vaccination is recorded.";
+/// A census is entered.
+pub const COUNTED: &str = "The census is recorded.";
+/// A change that is on the disk.
+pub fn saved(done: &str) -> String {
+    format!("Saved. {done}")
+}
+/// A change that is not on the disk.
+pub fn unsaved(done: &str, why: &Error) -> String {
+    format!("{done}\nNOT on the disk yet: {}. The node goes on trying.", failure(why))
+}
 /// What clears a field in an update.
 pub const CLEAR: &str = "-";
 /// The questions of a vaccination, behind the person's Id.
@@ -276,14 +327,6 @@ pub fn peer_name(book: &PeerBook, number: PeerNumber) -> String {
 /// An organisation, safe to show.
 pub fn shown_organisation(peer: &Peer) -> String {
     shown(&peer.organisation.to_string()).into_owned()
-}
-
-/// When a peer was last heard of.
-pub fn heard(ago: Option<Duration>) -> String {
-    match ago {
-        None => "not heard since this node started".into(),
-        Some(ago) => format!("heard {}", elapsed(ago)),
-    }
 }
 
 /// How long ago something was.
