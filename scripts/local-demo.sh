@@ -663,7 +663,7 @@ ledger_state() {
     expect 1 "Nodes that have the same have the same number" "one number for all that node 1 holds"
     expect 1 "this node: " "how much each organisation wrote"
     if [[ $dialect == sealed ]]; then
-        # The other line, "not in step since this node started", is all that a classic network comes to.
+        # The other line, "not since this node started", is all that a classic network comes to.
         expect 1 ": in step " "and when each peer was last in step"
         check "nodes 2 and 3 come to show the same number" same_number
     fi

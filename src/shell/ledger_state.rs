@@ -1,10 +1,11 @@
-//! Menu item 15: how the ledger stands. The logs of each organisation, forks, and when peers were last in step.
+//! Menu item 15: how the ledger stands. How far each organisation's logs go, forks, and when peers were last in step.
 
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::Head;
 use crate::model::ledger::listing::Counts;
+use crate::model::ledger::names::LogName;
 use crate::shell::desk::{Desk, Done};
 use crate::shell::ledger_words::{self, Standing};
 use crate::shell::words;
@@ -24,26 +25,14 @@ impl Desk<'_> {
     pub fn ledger_state(&mut self) -> Done {
         let shown = self.look();
         self.screen.say(ledger_words::standing(&shown.standing));
-        let mut authors: BTreeMap<[u8; 32], Vec<Head>> = BTreeMap::new();
-        for head in &shown.heads {
-            authors.entry(*head.name.author.as_bytes()).or_default().push(*head);
-        }
-        for (author, heads) in authors {
-            let who = self.author(&IdentityKey::from(author));
-            self.screen.say(ledger_words::logs(&who, &heads));
-        }
-        for peer in self.context.book.others(self.context.me) {
-            let name = words::peer_name(&self.context.book, peer.number);
-            let last = self.context.monitor.last_in_step(peer.number);
-            let ago = last.map(|last| Instant::now().duration_since(last));
-            self.screen.say(ledger_words::in_step(&name, ago));
-        }
+        self.say_logs(&shown);
+        self.say_peers();
         for line in &shown.contradictions {
             self.screen.say(ledger_words::contradiction(line));
         }
         for (fork, is_released) in &shown.forks {
             let who = self.author(&fork.name().author);
-            self.screen.say(ledger_words::fork(&who, fork.sequence(), *is_released));
+            self.screen.say(ledger_words::fork(&who, &fork.name(), fork.sequence(), *is_released));
             if !is_released {
                 self.decide(fork)?;
             } else if self.context.database.has_waiting(&fork.name().author).unwrap_or_default() {
@@ -56,6 +45,43 @@ impl Desk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says how far the logs of each organisation go: by number, and at last those of whom nobody knows.
+    fn say_logs(&self, shown: &Shown) {
+        let own = self.context.database.with(|replica| replica.author());
+        let number = |key: &IdentityKey| match self.context.book.signer(key) {
+            Some(peer) => Some(peer.number),
+            None => (*key == own).then_some(self.context.me),
+        };
+        let mut authors: BTreeMap<_, Vec<Head>> = BTreeMap::new();
+        for head in &shown.heads {
+            let author = head.name.author;
+            let number = number(&author);
+            authors.entry((number.is_none(), number, *author.as_bytes())).or_default().push(*head);
+        }
+        if !authors.is_empty() {
+            self.screen.say(ledger_words::WHO_WROTE);
+        }
+        let has_forked = |name: &LogName| shown.forks.iter().any(|(fork, _)| fork.name() == *name);
+        for ((_, _, author), heads) in authors {
+            let who = self.author(&IdentityKey::from(author));
+            self.screen.say(ledger_words::logs_of(&who, &heads, &has_forked));
+        }
+    }
+
+    /// Says when each peer was last in step.
+    fn say_peers(&self) {
+        let others: Vec<_> = self.context.book.others(self.context.me).collect();
+        if !others.is_empty() {
+            self.screen.say(ledger_words::WHEN_IN_STEP);
+        }
+        for peer in others {
+            let name = words::peer_name(&self.context.book, peer.number);
+            let last = self.context.monitor.last_in_step(peer.number);
+            let ago = last.map(|last| Instant::now().duration_since(last));
+            self.screen.say(ledger_words::in_step(&name, ago));
+        }
     }
 
     fn look(&self) -> Shown {

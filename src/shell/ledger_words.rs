@@ -1,11 +1,12 @@
-//! All that a person reads of the ledger: versions, histories, logs, forks.
+//! Words of menu items 12 to 15, of what is in a running node's ledger: versions, histories, retractions, logs, forks.
 
 use crate::model::date;
-use crate::model::hex::spoken;
+use crate::model::hex::{digits, spoken};
 use crate::model::ids::PeerNumber;
 use crate::model::ledger::heads::Head;
+use crate::model::ledger::names::LogName;
 use crate::model::shown::shown;
-use crate::shell::words::{changes, elapsed, records};
+use crate::shell::words::{blocks, changes, elapsed, logs, records};
 use std::time::Duration;
 
 /// What is chosen: any record that was found.
@@ -28,20 +29,20 @@ pub const RETRACTED: &str = "The record is retracted. 14 brings it back.";
 pub const BACK: &str = "The record is back.";
 /// What can be done about a fork.
 pub const FORK_CHOICES: &str = "  Talk to its people first. Then:\n  1 it was an accident: what it writes from now on counts again\n  \
-                                2 the same, and its changes that wait on this node are right: take them over";
+                                2 the same, and its changes that wait here are right: take them over";
 /// What can still be done about a fork that was released.
-pub const REST_CHOICES: &str = "  Changes of it still wait on this node. When its people say that they are right:\n  \
+pub const REST_CHOICES: &str = "  Changes of it still wait here. When its people say that they are right:\n  \
                                 2 take them over";
 /// Asks what is to be done about a fork.
 pub const FORK_QUESTION: &str = "Which (Enter: decide later): ";
 /// A fork was released.
 pub const RELEASED: &str = "It may go on: what it writes in its new log counts again.";
 /// The word of who forked does not count.
-pub const NO_WORD: &str = "This node has itself signed two different histories: its word does not count for that. \
+pub const NO_WORD: &str = "This node has itself signed two different histories:\n  its word does not count for that. \
                            Another organisation has to decide it.";
 /// What this node writes does not count now.
-pub const CONVICTED: &str = "But it does NOT count yet: this node has signed two different histories. Another \
-                             organisation has to look into it and say that this node may go on: see 15.";
+pub const CONVICTED: &str = "But it does NOT count yet: this node has signed two different histories.\n  \
+                             Another organisation has to look into it and say that it may go on: see 15.";
 /// One cannot vouch for oneself.
 pub const NOT_OWN_FORK: &str =
     "That is this node itself. Another organisation has to say that it may go on.";
@@ -154,28 +155,48 @@ pub struct Standing {
 
 /// How the ledger stands.
 pub fn standing(standing: &Standing) -> String {
-    let Standing { records, contested, hidden, awaited, digest } = standing;
+    let Standing { records: shown, contested, hidden, awaited, digest } = standing;
     let mut text = format!(
-        "{records} records, {contested} with several versions, {hidden} retracted.\nNodes that have the same have the same number: {}",
+        "{}, {contested} with several versions, {hidden} retracted.\nNodes that have the same have the same number: {}",
+        records(*shown),
         spoken(digest)
     );
-    if *awaited > 0 {
-        text.push_str(&format!("\n{} that others build on have not come yet.", changes(*awaited)));
+    match awaited {
+        0 => {}
+        1 => text.push_str("\n1 change that others build on has not come yet."),
+        many => text.push_str(&format!("\n{many} changes that others build on have not come yet.")),
     }
     text
 }
 
-/// How far the logs of an author go.
-pub fn logs(who: &str, heads: &[Head]) -> String {
-    let blocks: u64 = heads.iter().map(|head| u64::from(head.length)).sum();
-    let logs = if heads.len() == 1 { "1 log".into() } else { format!("{} logs", heads.len()) };
-    format!("  {who}: {blocks} blocks in {logs}")
+/// Above the logs of all authors.
+pub const WHO_WROTE: &str = "Who wrote how much, and with which hash each log ends";
+/// Above the list of peers.
+pub const WHEN_IN_STEP: &str = "When peers were last in step";
+/// Most logs of an author that are listed.
+pub const MOST_LOGS: usize = 8;
+
+/// How far the logs of an author go, each log in a line. `has_forked` says of which two histories are known.
+pub fn logs_of(who: &str, heads: &[Head], has_forked: &dyn Fn(&LogName) -> bool) -> String {
+    let all: u64 = heads.iter().map(|head| u64::from(head.length)).sum();
+    let mut text = format!("  {who}: {} in {}", blocks(all), logs(heads.len()));
+    for head in heads.iter().take(MOST_LOGS) {
+        let (log, length) = (head.name.log.value(), blocks(head.length.into()));
+        let (last, _) = head.hash.as_bytes().split_at(4);
+        text.push_str(&format!("\n    log {log:016x}: {length}, the last {}", digits(last)));
+        text.push_str(if has_forked(&head.name) { ", FORKED" } else { "" });
+    }
+    if heads.len() > MOST_LOGS {
+        text.push('\n');
+        text.push_str(&and_more(heads.len() - MOST_LOGS));
+    }
+    text
 }
 
 /// When a peer was last in step.
 pub fn in_step(peer: &str, ago: Option<Duration>) -> String {
     match ago {
-        None => format!("  {peer}: not in step since this node started"),
+        None => format!("  {peer}: not since this node started"),
         Some(ago) => format!("  {peer}: in step {}", elapsed(ago)),
     }
 }
@@ -186,12 +207,14 @@ pub fn contradiction(fault: &str) -> String {
 }
 
 /// That somebody forked.
-pub fn fork(who: &str, sequence: u32, is_released: bool) -> String {
-    let since = format!("{who} signed two different blocks {sequence} of one log");
+pub fn fork(who: &str, name: &LogName, sequence: u32, is_released: bool) -> String {
+    let log = name.log.value();
+    let since =
+        format!("{who} signed two different blocks\n  for place {sequence} of its log {log:016x}");
     match is_released {
         true => format!("{since}; people have looked into it."),
         false => format!(
-            "WARNING: {since}.\n  Either its memory was put back, or it lies. What it wrote since then does not count."
+            "WARNING: {since}.\n  Either its memory was put back, or it lies.\n  What it wrote since then does not count."
         ),
     }
 }
@@ -199,4 +222,51 @@ pub fn fork(who: &str, sequence: u32, is_released: bool) -> String {
 /// What waited is signed by this node now.
 pub fn taken_over(count: usize) -> String {
     format!("Taken over in this node's name: {}.", changes(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(log: u64, length: u32) -> Head {
+        let name = LogName { author: [1; 32].into(), log: log.into() };
+        Head { name, length, hash: [0xab; 32].into() }
+    }
+
+    #[test]
+    fn the_logs_of_an_author_are_listed_with_length_and_hash_and_fit_a_terminal() {
+        let heads: Vec<_> = (0..9).map(|at| head(u64::MAX - at, u32::MAX)).collect();
+        let text = logs_of("peer 999 (Médecins Sans Frontières)", &heads, &|name| {
+            *name == heads[1].name
+        });
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[1], "    log ffffffffffffffff: 4294967295 blocks, the last abababab");
+        assert_eq!(
+            lines[2],
+            "    log fffffffffffffffe: 4294967295 blocks, the last abababab, FORKED"
+        );
+        assert_eq!((lines.len(), lines[9]), (MOST_LOGS + 2, "    … and 1 more"));
+        let standing = Standing {
+            records: 2_000_000,
+            contested: 99_999,
+            hidden: 99_999,
+            awaited: 99_999,
+            digest: [255; 32],
+        };
+        let texts = [
+            text,
+            super::standing(&standing),
+            fork("peer 999 (Médecins Sans Frontières)", &heads[0].name, u32::MAX, false),
+            [FORK_CHOICES, REST_CHOICES, NO_WORD, CONVICTED, NOT_OWN_FORK, WHO_WROTE].join("\n"),
+        ];
+        for line in texts.iter().flat_map(|text| text.lines()) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+
+    #[test]
+    fn one_is_counted_in_the_singular() {
+        let text = logs_of("node 1", &[head(1, 1)], &|_| false);
+        assert!(text.starts_with("  node 1: 1 block in 1 log\n"), "{text}");
+    }
 }
