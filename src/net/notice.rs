@@ -25,7 +25,7 @@ pub enum Notice {
         /// What, as it came.
         text: String,
     },
-    /// A peer sent its database, and there was something to tell in it.
+    /// A peer gave what it has, and something of it was new here, or could not be taken.
     Received {
         /// Who.
         peer: PeerNumber,

@@ -1,4 +1,4 @@
-//! `reunite ledger --json`: the ledger for people and tools who want to read it, a line of JSON an entry.
+//! The command `reunite ledger --json`: prints every entry of a ledger, and every damaged place, as a line of JSON.
 
 use crate::base::error::{Error, Result};
 use crate::model::date;

@@ -1,4 +1,4 @@
-//! `reunite history`: a record's past, without a node.
+//! The command `reunite history`: reads a ledger beside its node, finds the record that is meant, and prints its past.
 
 use crate::base::error::{Error, Result};
 use crate::model::ids::PersonId;

@@ -1,4 +1,4 @@
-//! A record's past in lines, for menu 13 and `reunite history`.
+//! Turns the changes of one record into lines: what menu 13 and `reunite history` show.
 
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::history::{Change, Note};

@@ -1,4 +1,4 @@
-//! Menu items on the records: view, search, add, update.
+//! Menu items 1 to 6: show and search all records, add a person, a vaccination or a census, update a person.
 
 use crate::base::error::Error;
 use crate::model::ids::PersonId;

@@ -1,4 +1,4 @@
-//! Menu items on what became of records: conflicts, history, retraction.
+//! Menu items 12 to 14: settle the versions of a record, show its history, retract it or bring it back.
 
 use crate::model::ledger::operation::Field;
 use crate::model::ledger::view::View;

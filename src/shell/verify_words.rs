@@ -1,4 +1,4 @@
-//! All that a person reads of a ledger that is looked at without its node: `verify`, `history`, `ledger`.
+//! Words of the commands that look at a ledger without its node: `verify`, `history`, `ledger`.
 
 use crate::model::hex;
 use crate::model::keys::IdentityKey;

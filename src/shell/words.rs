@@ -1,5 +1,5 @@
-//! Words: what a person reads and is asked at a node of either tier. What happened stands in one line, what to do about
-//! it in the next.
+//! Words of a node's start, menu and records, of both tiers, and how many there are of what; the other `*_words` have
+//! those of one subject each. What happened stands in one line, what to do about it in the next.
 
 use crate::base::error::Error;
 use crate::model::ids::{PeerNumber, PersonId};

@@ -1,4 +1,4 @@
-//! Store: what is on the disk. The data folder, the database file, the peers file, the identity.
+//! Store: all files that are read and written: a ledger and the text beside it, copies of readers, peers, identities.
 
 pub mod blocks;
 pub mod commit;
