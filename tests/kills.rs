@@ -45,6 +45,8 @@ struct Trial {
     count: usize,
     /// Names and appearances that were said to be saved.
     saved: BTreeSet<String>,
+    /// By node, what was in its ledger's file when it was last killed.
+    held: BTreeMap<usize, BTreeSet<String>>,
     /// Of those who were entered and saved, by Id, the last appearance that was typed, and the last that was saved.
     people: BTreeMap<String, (String, String)>,
 }
@@ -60,6 +62,7 @@ impl Trial {
             typed: Vec::new(),
             count: 0,
             saved: BTreeSet::new(),
+            held: BTreeMap::new(),
             people: BTreeMap::new(),
         }
     }
@@ -112,9 +115,13 @@ impl Trial {
         }
         let values = self.values(victim);
         if victim == WRITER {
-            let lost: Vec<_> = self.saved.iter().filter(|one| !values.contains(*one)).collect();
+            let lost: Vec<_> = self.saved.difference(&values).collect();
             assert!(lost.is_empty(), "lost though it was saved: {lost:?}\n{}", shown.join("\n"));
         }
+        let before = self.held.remove(&victim).unwrap_or_default();
+        let lost: Vec<_> = before.difference(&values).collect();
+        assert!(lost.is_empty(), "node {victim} had it on its disk, and lost it: {lost:?}");
+        self.held.insert(victim, values);
         let text = fs::read(self.network.database(victim)).expect("the file is there");
         assert_eq!(text.last(), Some(&b'\n'), "node {victim}: the last line is cut off");
         let node = self.network.tier1(victim);
@@ -176,10 +183,14 @@ impl Trial {
             let first = read(WRITER);
             (1..=NODES).all(|number| read(number) == first) && wrong(people, &first).is_empty()
         });
-        for node in self.nodes.into_values() {
+        for (number, node) in std::mem::take(&mut self.nodes) {
             let told = node.shown();
             assert!(!told.contains("two histories") && !told.contains("put back"), "{told}");
             assert!(node.quit().success());
+            // Also what was replaced since then, which no text shows.
+            let values = self.values(number);
+            let lost: Vec<_> = self.saved.difference(&values).collect();
+            assert!(lost.is_empty(), "it was saved, and node {number} has it not: {lost:?}");
         }
     }
 }
