@@ -105,10 +105,19 @@ impl Trial {
         }
     }
 
-    fn unique(&mut self, what: &'static str) -> String {
+    fn unique(&mut self, what: &str) -> String {
         self.count += 1;
-        *self.done.entry(what).or_default() += 1;
         format!("{what} {}", self.count)
+    }
+
+    /// Whether each thing that people do was really done.
+    fn has_done_all(&self) -> bool {
+        ["added", "updated", "settled", "retracted"].iter().all(|what| self.done.contains_key(what))
+    }
+
+    /// Counts something that was really done.
+    fn did(&mut self, what: &'static str) {
+        *self.done.entry(what).or_default() += 1;
     }
 
     fn node(&mut self, number: usize) -> &mut Node {
@@ -122,6 +131,7 @@ impl Trial {
         let values = BTreeSet::from([appearance]);
         let person = Person { name, current: values.clone(), all: values };
         self.people.insert(id, person);
+        self.did("added");
     }
 
     fn somebody(&mut self) -> Option<String> {
@@ -155,6 +165,7 @@ impl Trial {
         }
         let shown = node.ask(&["", &new, "", ""]);
         self.saved(&id, &seen(&shown), new, &shown);
+        self.did("updated");
     }
 
     /// Menu 12: one of the records of which this node has several versions.
@@ -175,6 +186,7 @@ impl Trial {
         let node = self.node(number);
         let shown = node.ask(&[&at.to_string(), &format!("={new}")]);
         self.saved(&id, &seen(&shown), new, &shown);
+        self.did("settled");
     }
 
     /// Takes note of a change that was saved by somebody who saw these versions.
@@ -197,6 +209,7 @@ impl Trial {
         let shown = node.ask(&["14", "1", &id, "it is there twice"]);
         assert!(shown.iter().any(|line| line.contains("Saved. ")), "{shown:#?}");
         self.retracted.insert(id, name);
+        self.did("retracted");
     }
 
     /// With all links cut, the same few people are changed at every node.
@@ -363,8 +376,9 @@ fn eight_nodes_whose_links_are_cut_at_random_lose_nothing_and_end_with_the_same_
     println!("to choose the same again: REUNITE_SEED={seed}");
     let mut trial = Trial::new(seed);
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(seconds) {
+    while begun.elapsed() < Duration::from_secs(seconds) || !trial.has_done_all() {
         trial.round();
+        assert!(begun.elapsed() < Duration::from_secs(seconds + 60), "only {:?}", trial.done);
     }
     trial.divide();
     let written = Instant::now();
