@@ -24,7 +24,11 @@ use std::process::Stdio;
 use std::time::SystemTime;
 use support::{Network, Node, new_id, reunite};
 
-/// A network of two nodes that have stopped. Node 2 added Bo; node 1 has that, added Ana, Cy and Di, and found Ana.
+/// A name that does not stand by chance in some kilobytes of hashes and signatures.
+const LONG: &str = "Cyrillianne";
+
+/// A network of two nodes that have stopped. Node 2 added Bo; node 1 has that, added Ana, Cyrillianne
+/// and Di, and found Ana.
 struct Made {
     network: Network,
     /// The Id of Ana.
@@ -38,7 +42,7 @@ fn made(name: &str) -> Made {
     one.wait_for_any("New here: 1 change.");
     let shown = one.ask(&["3", "Ana", "tall", "", "missing"]);
     let ana = shown.iter().find_map(|line| new_id(line)).expect("she was saved");
-    one.ask(&["3", "Cy", "", "", "missing"]);
+    one.ask(&["3", LONG, "", "", "missing"]);
     one.ask(&["4", "Ana", "", "", "", "found"]);
     one.ask(&["3", "Di", "", "", "missing"]);
     assert!(one.quit().success());
@@ -277,7 +281,8 @@ fn damage_that_peers_have_mended_is_told_and_no_fault() {
     all.extend(own[1..].iter().map(|at| right[*at].clone()));
     made.put(&all);
     let mut bytes = fs::read(made.ledger()).expect("there");
-    let at = bytes.windows(2).position(|two| two == b"Cy").expect("he is there");
+    let at = bytes.windows(LONG.len()).position(|part| part == LONG.as_bytes());
+    let at = at.expect("she is there");
     bytes[at] ^= 1;
     fs::write(made.ledger(), bytes).expect("written");
     let (code, out) = made.verify();
@@ -336,7 +341,13 @@ fn a_tail_that_somebody_else_rewrote_is_found() {
         before = block(&entries[*at]).signed().hash();
     }
     made.put(&entries);
-    made.assert_found(&["a rewritten tail", "blocks 1 to 3 of log ", ONE, "Touches: Cy", "Di"]);
+    made.assert_found(&[
+        "a rewritten tail",
+        "blocks 1 to 3 of log ",
+        ONE,
+        "Touches: Cyrillianne",
+        "Di",
+    ]);
 }
 
 /// What node 1 writes in the place of its last block, with its own key: what stood in another one.
@@ -363,7 +374,7 @@ fn a_tail_that_its_author_rewrote_is_found_by_what_a_peer_saw() {
     entries[own[3]] = another_last(&made, &entries);
     made.put(&entries);
     let who = format!("Who saw another block: {TWO}");
-    made.assert_found(&["a rewritten past", "block 3 of log ", ONE, &who, "Touches: Cy"]);
+    made.assert_found(&["a rewritten past", "block 3 of log ", ONE, &who, "Touches: Cyrillianne"]);
 }
 
 #[test]
@@ -391,7 +402,7 @@ fn a_signed_fork_is_found_until_people_have_looked_into_it() {
     let proof = proof.expect("a fork");
     entries.push(other);
     made.put(&entries);
-    made.assert_found(&["a signed fork", "block 3 of log ", ONE, "Touches: ", "Cy", "Di"]);
+    made.assert_found(&["a signed fork", "block 3 of log ", ONE, "Touches: ", LONG, "Di"]);
     // As a node keeps it that was told by its peers.
     entries.pop();
     entries.push(Stored::proof(&proof));
@@ -423,7 +434,7 @@ fn a_text_changed_by_hand_is_told_row_by_row() {
     let right = fs::read_to_string(&path).expect("there");
     let edited: Vec<_> = right
         .lines()
-        .filter(|line| !line.starts_with("Cy, "))
+        .filter(|line| !line.starts_with("Cyrillianne, "))
         .map(|line| {
             if line.starts_with("Di, ") { line.replace("missing", "deceased") } else { line.into() }
         })
@@ -437,7 +448,7 @@ fn a_text_changed_by_hand_is_told_row_by_row() {
         "changed: Di, , , deceased, ",
         "ledger: Di, , , missing, ",
         "only in the file: Eve, , , missing",
-        "only in the ledger: Cy, ",
+        "only in the ledger: Cyrillianne, ",
         "changed by hand",
         "The ledger verifies; the text file does not say the same.",
     ] {
@@ -471,7 +482,7 @@ fn history_asks_to_choose_and_finds_who_was_retracted() {
     let made = made("verify-choose");
     let (code, out, err) = made.run("history", &["missing"], false);
     assert_eq!(code, Some(1));
-    assert!(out.contains("People: Cy, ") && out.contains("People: Di, "), "{out}");
+    assert!(out.contains("People: Cyrillianne, ") && out.contains("People: Di, "), "{out}");
     assert!(err.contains("3 matches") && err.contains("  -> Give the Id"), "{err}");
     let (code, _, err) = made.run("history", &["nobody"], false);
     assert!(code == Some(1) && err.contains("nothing matches"), "{err}");
