@@ -1,4 +1,4 @@
-//! What an author wrote who forked waits, however much it is, and is taken over without filling the memory.
+//! An author forked, and more of its changes wait than the journal may hold: all are taken over, a portion at a time.
 
 use reunite::base::threads::Stop;
 use reunite::model::dialect::Dialect;
