@@ -607,7 +607,8 @@ update() {
         check "node 1 has it too" holds 1 "$found"
         check "and so has node 3" holds 3 "$found"
     else
-        expect 1 "several versions" "node 1 keeps both versions and says so: a classic peer cannot say what it saw"
+        expect 1 "peer 2 ($(organisation 2)) sent what it has. New here: 1 change."$'\n'"  -> Of 1 record there are" \
+            "node 1 keeps both versions and says so: a classic peer cannot say what it saw"
     fi
 
     step "Settle: the nodes knew different things of some people; node 1 says what is right"
@@ -622,8 +623,10 @@ update() {
     done
     expect 1 "Saved. The versions are settled." "it is settled"
 
-    local teller=3 who="peer 2 ("
-    [[ $dialect == sealed ]] || teller=2 who="node 2, this node"
+    # As it stands in a history: what came from peer 2 is told on the same screen, with another sign behind its name.
+    local teller=3 who
+    who="peer 2 ($(organisation 2)), "
+    [[ $dialect == sealed ]] || teller=2 who="node 2, this node, "
     step "History: node $teller shows what became of her"
     choose "$teller" 13
     answer "$teller" "Id, or part" "$person"
@@ -659,14 +662,17 @@ lacks() { ! holds "$1" "$2"; }
 
 ledger_state() {
     step "The ledger: who wrote how much, and whether all have the same"
+    most_lines=14
     choose 1 15
     expect 1 "Nodes that have the same have the same number" "one number for all that node 1 holds"
-    expect 1 "this node: " "how much each organisation wrote"
+    expect 1 "node 1, this node: " "how much each organisation wrote"
+    expect 1 " blocks, the last " "and how far each of its logs goes"
     if [[ $dialect == sealed ]]; then
         # The other line, "not since this node started", is all that a classic network comes to.
         expect 1 ": in step " "and when each peer was last in step"
         check "nodes 2 and 3 come to show the same number" same_number
     fi
+    most_lines=11
 }
 
 # The number of the ledger that a node shows.
