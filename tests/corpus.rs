@@ -18,7 +18,7 @@ use reunite::store::token_file;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::PathBuf;
-use support::{Network, ORGANISATIONS, contents, until};
+use support::{Network, ORGANISATIONS, contents, original_file, until};
 
 /// The original's databases.
 const FILES: [&str; 6] = [
@@ -91,17 +91,8 @@ const OLDER: [&str; 29] = [
 
 /// A file of the original, if the corpus is there.
 fn original(name: &str) -> Option<String> {
-    let path = original_path(name)?;
+    let path = original_file(name)?;
     Some(fs::read_to_string(path).expect("text"))
-}
-
-fn original_path(name: &str) -> Option<PathBuf> {
-    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/original");
-    if !corpus.exists() {
-        println!("corpus not there: skipped");
-        return None;
-    }
-    Some(corpus.join(name))
 }
 
 /// A file of the sample data.
@@ -245,7 +236,7 @@ fn the_originals_token_files_become_peers_files() {
         *address = address.replace("127.0.0.1", &format!("10.35.70.{ip}"));
     }
     for (name, addresses) in [("token.txt", local), ("token-raspberry.txt", raspberry)] {
-        let Some(path) = original_path(name) else { return };
+        let Some(path) = original_file(name) else { return };
         let book = token_file::import(&path, "imported").expect(name);
         let found: Vec<_> = book.all().iter().map(|peer| peer.address.to_string()).collect();
         assert_eq!(found, addresses, "{name}");
@@ -262,7 +253,7 @@ fn the_originals_token_files_become_peers_files() {
 
 #[test]
 fn the_originals_list_of_tier_1_nodes_is_no_token_file() {
-    let Some(path) = original_path("t1nodes.txt") else { return };
+    let Some(path) = original_file("t1nodes.txt") else { return };
     let error = token_file::import(&path, "imported").expect_err("it has no tokens").to_string();
     assert!(error.contains("t1nodes.txt, line 1: token"), "{error}");
 }

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use support::original::{FILE, Original, TEXT, socket, write};
 use support::{
-    Folder, HEAD, Network, Node, ORGANISATIONS, PATIENCE, database, new_id, reunite, until,
+    Folder, HEAD, Network, Node, ORGANISATIONS, PATIENCE, database, new_id, original_file, reunite,
+    until,
 };
 
 const NUR: &str = "Nur Begum, \"thin, scar\", Balukhali 12/8/24, missing, 482915736620194857";
@@ -906,12 +907,8 @@ fn a_token_file_becomes_a_peers_file_for_each_tier() {
 
 #[test]
 fn the_originals_token_file_is_imported() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/original/token.txt");
-    if !corpus.exists() {
-        println!("corpus not there: skipped");
-        return;
-    }
-    let (output, printed, _) = run(&["peers", "import", path(&corpus)]);
+    let Some(tokens) = original_file("token.txt") else { return };
+    let (output, printed, _) = run(&["peers", "import", path(&tokens)]);
     assert!(output.status.success());
     for (at, organisation) in ORGANISATIONS.iter().enumerate() {
         assert!(

@@ -13,7 +13,7 @@ use std::time::Instant;
 use support::original::{
     ALARM, FILE, Original, TEXT, accept, connect, read, reset, socket, wait_closed, write,
 };
-use support::{HEAD, Network, Node, PATIENCE, until};
+use support::{HEAD, Network, Node, PATIENCE, left_out, until};
 
 /// What all that a stranger or a peer can do may cost, kB: some thread stacks and buffers.
 const MOST_KB: u64 = 8 * 1024;
@@ -148,7 +148,7 @@ fn siege_on_own_address(name: &str) -> Option<(IpAddr, Siege)> {
             Some((ip, Siege::of(Network::classic(name, 3).moved_to(ip))))
         }
         _ => {
-            eprintln!("not tested: this machine has only a loopback address");
+            left_out(name, "this machine has only a loopback address");
             None
         }
     }

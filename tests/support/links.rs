@@ -8,7 +8,7 @@
 #[path = "relay.rs"]
 pub mod relay;
 
-use crate::support::{Network, Node, reunite};
+use crate::support::{Network, Node, left_out, reunite};
 use relay::Relay;
 use reunite::store::peer_book::PeerBook;
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,12 @@ impl Links {
                 Means::Bridge(bridge)
             }
             Err(why) => {
-                println!("no network namespaces ({why}): the nodes are on loopback, with relays");
+                left_out(
+                    "real links",
+                    &format!(
+                        "no network namespaces ({why}); the nodes are on loopback, with relays"
+                    ),
+                );
                 Means::Relays(relays(network))
             }
         };

@@ -15,7 +15,7 @@ use reunite::store::identity_file::{self, IdentityFile};
 use reunite::store::peer_book::{Peer, PeerBook};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -565,4 +565,26 @@ impl Node {
         let to = *self.seen.lock().expect("no panic");
         self.lines.0.lock().expect("no panic")[from..to].to_vec()
     }
+}
+
+/// Says that something is not tested here, and why. On the stream itself: what a test prints that passes is not shown.
+pub fn left_out(what: &str, why: &str) {
+    let _ = writeln!(io::stderr(), "\n!!! NOT TESTED: {what}: {why}\n");
+}
+
+/// The same of what takes something that `scripts/test.sh` installs: where `CI` is set it is there, or the test fails.
+#[track_caller]
+pub fn not_tested(what: &str, why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{what}: {why}");
+    left_out(what, why);
+}
+
+/// A file of the original, which lie outside of this project; `None`, and a word about it, where they are not.
+pub fn original_file(name: &str) -> Option<PathBuf> {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/original");
+    if !corpus.exists() {
+        left_out(name, "the original's files are not here");
+        return None;
+    }
+    Some(corpus.join(name))
 }
