@@ -9,12 +9,11 @@ use reunite::shell::{ledger_words, words};
 use reunite::store::peer_book::PeerBook;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::Path;
 use support::original::{FILE, Original, TEXT, socket, write};
 use support::{
-    Folder, HEAD, Network, Node, ORGANISATIONS, PATIENCE, database, new_id, original_file, reunite,
-    until,
+    Folder, HEAD, Network, Node, ORGANISATIONS, PATIENCE, database, new_id, original_file, path,
+    run, until,
 };
 
 const NUR: &str = "Nur Begum, \"thin, scar\", Balukhali 12/8/24, missing, 482915736620194857";
@@ -746,10 +745,6 @@ fn view_says_when_more_lines_are_not_understood_than_it_shows() {
 
 // --- tier 2 ---
 
-fn copy_of(network: &Network, number: usize) -> PathBuf {
-    network.folder.path().join(format!("tier2-{number}/T2DATABASE.txt"))
-}
-
 const COPY_HEAD: &str = "People:\nName, Appearance, Last Seen, Status\n\n";
 
 #[test]
@@ -778,7 +773,7 @@ fn a_tier_2_node_refreshes_views_and_searches_a_copy_without_ids() {
     assert_shows(&reader.ask(&["2", "482915736620194857"]), "Nothing matches.");
     let rows = "Ana, tall, , missing\nBo, \"scar, (number withheld)\", , missing\n\
                 Nur Begum, \"thin, scar\", Balukhali 12/8/24, missing\nမောင်မောင်, အသက် ၃၀, ရန်ကုန်, missing\n";
-    let file = fs::read_to_string(copy_of(&network, 1)).expect("there");
+    let file = fs::read_to_string(network.copy(1)).expect("there");
     assert!(file.starts_with(&format!("{COPY_HEAD}{rows}\nCamps:\nCamp, Date, Source")), "{file}");
     assert!(file.contains("\n\nSigned:\nNode, Network, Rows, "), "{file}");
     assert!(reader.quit().success());
@@ -789,7 +784,7 @@ fn a_tier_2_node_refreshes_views_and_searches_a_copy_without_ids() {
 fn a_refresh_that_nobody_answers_keeps_the_old_copy_after_three_tries_for_each_node() {
     let network = Network::new("nobody", 2);
     let old = format!("{COPY_HEAD}Ana, tall, , missing\n");
-    let path = copy_of(&network, 1);
+    let path = network.copy(1);
     fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     fs::write(&path, &old).expect("written");
     let mut reader = network.tier2(1);
@@ -817,21 +812,21 @@ fn a_tier_2_node_cannot_change_anything() {
     network.put(1, &database(&[NUR]));
     let (mut one, mut reader) = (network.tier1(1), network.tier2(1));
     reader.ask(&["3"]);
-    let copy = fs::read_to_string(copy_of(&network, 1)).expect("there");
+    let copy = fs::read_to_string(network.copy(1)).expect("there");
     for item in ["4", "5", "6", "7", "8", "9", "10", "11", "add"] {
         assert_eq!(reader.ask(&[item]), [words::NO_SUCH_ITEM], "{item}");
     }
     assert_eq!(reader.ask(&[""]), [words::MENU_TIER2]);
     assert_eq!(reader.ask(&[&"x".repeat(MAX_TYPED + 1)]), [words::TOO_LONG]);
-    assert_eq!(fs::read_to_string(copy_of(&network, 1)).expect("there"), copy);
+    assert_eq!(fs::read_to_string(network.copy(1)).expect("there"), copy);
     // Also a row written into the copy goes nowhere, and is gone with the next refresh.
     reader.quit();
     let more = copy.replace("\n\nSigned", "\nInvented, , , found\n\nSigned");
-    fs::write(copy_of(&network, 1), more).expect("written");
+    fs::write(network.copy(1), more).expect("written");
     let mut reader = network.tier2(1);
     reader.wait_for_any("Your copy has 2 people.");
     assert_shows(&reader.ask(&["3"]), &words::refreshed(1, 2));
-    assert_eq!(fs::read_to_string(copy_of(&network, 1)).expect("there"), copy);
+    assert_eq!(fs::read_to_string(network.copy(1)).expect("there"), copy);
     assert!(!has(&one.ask(&["1"]), "Invented"));
     assert_eq!(network.people(1), [NUR]);
 }
@@ -845,24 +840,12 @@ fn a_tier_2_search_that_is_too_long_is_refused_in_words() {
 
 // --- the command line ---
 
-/// Runs the program with these arguments to its end.
-fn run(arguments: &[&str]) -> (Output, String, String) {
-    let output = reunite().args(arguments).output().expect("it starts");
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    (output, out, err)
-}
-
 /// Runs the program, which is to fail with exit status 1; returns what it complains of.
 fn refused(arguments: &[&str]) -> String {
-    let (output, out, err) = run(arguments);
-    assert_eq!((output.status.code(), out.as_str()), (Some(1), ""), "{arguments:?}: {err}");
+    let (code, out, err) = run(arguments);
+    assert_eq!((code, out.as_str()), (Some(1), ""), "{arguments:?}: {err}");
     assert!(err.starts_with("reunite: ") && err.contains("\n  -> "), "{err}");
     err
-}
-
-fn path(path: &Path) -> &str {
-    path.to_str().expect("text")
 }
 
 #[test]
@@ -884,11 +867,11 @@ fn a_token_file_becomes_a_peers_file_for_each_tier() {
     let (token_file, tier1, tier2) = (at("token.txt"), at("tier1.json"), at("tier2.json"));
     let text = "127.0.0.1, 33001 , 149418626990 , Yangon General\n\n10.0.0.3, 33003 , 747323719280 , A, B\n";
     fs::write(&token_file, text).expect("written");
-    let (output, printed, _) = run(&["peers", "import", path(&token_file), "--network", "camps"]);
-    assert!(output.status.success());
+    let (code, printed, _) = run(&["peers", "import", path(&token_file), "--network", "camps"]);
+    assert!(code == Some(0));
     let files = ["--out", path(&tier1), "--tier2-out", path(&tier2)];
     let arguments = [&["peers", "import", path(&token_file), "--network", "camps"][..], &files];
-    assert!(run(&arguments.concat()).0.status.success());
+    assert!(run(&arguments.concat()).0 == Some(0));
     assert_eq!(fs::read_to_string(&tier1).expect("there"), printed);
     let mode = fs::metadata(&tier1).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "it holds tokens");
@@ -908,8 +891,8 @@ fn a_token_file_becomes_a_peers_file_for_each_tier() {
 #[test]
 fn the_originals_token_file_is_imported() {
     let Some(tokens) = original_file("token.txt") else { return };
-    let (output, printed, _) = run(&["peers", "import", path(&tokens)]);
-    assert!(output.status.success());
+    let (code, printed, _) = run(&["peers", "import", path(&tokens)]);
+    assert!(code == Some(0));
     for (at, organisation) in ORGANISATIONS.iter().enumerate() {
         assert!(
             printed.contains(organisation)
@@ -934,8 +917,8 @@ fn a_wrong_token_file_is_refused_with_its_line_and_without_its_tokens() {
 
 #[test]
 fn help_and_version_say_what_there_is() {
-    let (output, help, _) = run(&["--help"]);
-    assert!(output.status.success());
+    let (code, help, _) = run(&["--help"]);
+    assert!(code == Some(0));
     assert!(help.contains("missing people"), "{help}");
     for command in [
         "setup",
@@ -952,12 +935,10 @@ fn help_and_version_say_what_there_is() {
     ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command} is not in:\n{help}");
     }
-    let (output, help, _) = run(&["tier1", "--help"]);
-    assert!(
-        output.status.success() && help.contains("--peers <FILE>") && help.contains("--number <N>")
-    );
-    let (output, version, _) = run(&["--version"]);
-    assert!(output.status.success());
+    let (code, help, _) = run(&["tier1", "--help"]);
+    assert!(code == Some(0) && help.contains("--peers <FILE>") && help.contains("--number <N>"));
+    let (code, version, _) = run(&["--version"]);
+    assert!(code == Some(0));
     assert_eq!(version, format!("reunite {}\n", env!("CARGO_PKG_VERSION")));
 }
 
@@ -972,8 +953,8 @@ fn wrong_arguments_are_refused_with_what_is_right() {
         &["peers"],
         &["token", "--digits", "13"],
     ] {
-        let (output, out, err) = run(wrong);
-        assert_eq!((output.status.code(), out.as_str()), (Some(2), ""), "{wrong:?}");
+        let (code, out, err) = run(wrong);
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{wrong:?}");
         assert!(err.contains("--help"), "{err}");
     }
 }

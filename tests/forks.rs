@@ -1,5 +1,7 @@
 //! An author forked, and more of its changes wait than the journal may hold: all are taken over, a portion at a time.
 
+mod support;
+
 use reunite::base::threads::Stop;
 use reunite::model::dialect::Dialect;
 use reunite::model::identity::Identity;
@@ -16,6 +18,7 @@ use reunite::store::database::Database;
 use reunite::store::opening::Owner;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use support::Folder;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Changes of one block.
@@ -44,12 +47,11 @@ fn received(block: &Verified) -> Received {
 
 #[test]
 fn more_than_may_wait_for_the_disk_is_taken_over_from_who_forked() {
-    let folder = std::env::temp_dir().join(format!("reunite-forks-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let folder = Folder::new("forks");
     let namer = Namer::new(&SecretKey::from([7; 32]));
     let owner = Owner { identity: identity(1), namer, dialect: Dialect::Sealed };
-    let (database, _) = Database::open(&folder.join("DATABASE1.txt"), owner).expect("opened");
+    let (database, _) =
+        Database::open(&folder.path().join("DATABASE1.txt"), owner).expect("opened");
     let (other, stop) = (identity(2), Stop::default());
     let author = other.public().identity;
     let (mut left, mut right) = (Pen::begin(&other, 1.into()), Pen::begin(&other, 1.into()));
@@ -76,6 +78,4 @@ fn more_than_may_wait_for_the_disk_is_taken_over_from_who_forked() {
     database.wait_saved(ticket, PATIENCE, &stop).expect("all of it");
     assert!(!database.has_waiting(&author).expect("read"));
     assert_eq!(database.counts().shown, [count, 0, 0]);
-    drop(database);
-    let _ = std::fs::remove_dir_all(&folder);
 }

@@ -11,18 +11,11 @@ mod support;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use reunite::model::identity::Identity;
-use reunite::model::ledger::names::Namer;
-use reunite::model::ledger::replica::Replica;
-use reunite::store::disk::RealDisk;
-use reunite::store::ledger_load::Load;
-use reunite::store::ledger_walk::walk;
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Network, Node, contents, new_id, until};
+use support::{Network, Node, contents, new_id, setting, until};
 
 const NODES: usize = 3;
 /// The one at which people are entered.
@@ -150,16 +143,7 @@ impl Trial {
 
     /// All values in the ledger's file of a node that does not run: it is whole, and verifies.
     fn values(&self, number: usize) -> BTreeSet<String> {
-        let path = self.network.database(number).with_extension("ledger");
-        let keys = &self.network.secrets.as_ref().expect("sealed").keys;
-        let namer = Namer::new(keys.network.as_ref().expect("a member's"));
-        let mut load = Load::new(Replica::new(Identity::random(&mut rand::rng()), namer));
-        let walked = walk(&RealDisk, &path, |place, entry| load.entry(place, entry));
-        let walked = walked.expect("it can be read");
-        assert_eq!(walked.damages, [], "node {number}: a kill is told as damage");
-        let (replica, found) = load.finish();
-        assert!(found.faults.is_empty(), "node {number}: {:?}", found.faults);
-        assert!(replica.chains().forks().next().is_none(), "node {number}: somebody forked");
+        let replica = self.network.ledger(number);
         let state = replica.state();
         let changes = state.records().flat_map(|about| state.history(about));
         changes.flat_map(|change| change.values).filter_map(|(_, value)| value).collect()
@@ -216,9 +200,8 @@ fn digits(text: &str) -> usize {
 
 #[test]
 fn a_kill_at_any_moment_loses_nothing_that_was_saved_and_the_next_start_needs_nobody() {
-    let number = |name| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let kills = number("REUNITE_KILLS").unwrap_or(60) as usize;
-    let seed = number("REUNITE_SEED").unwrap_or_else(rand::random);
+    let kills = setting("REUNITE_KILLS").unwrap_or(60) as usize;
+    let seed = setting("REUNITE_SEED").unwrap_or_else(rand::random);
     println!("to choose the same again: REUNITE_SEED={seed} (and for how many: REUNITE_KILLS)");
     let (begun, mut done, mut saved) = (Instant::now(), 0, 0);
     while done < kills {

@@ -14,7 +14,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 use support::original::Original;
-use support::{Network, Node, contents, database, new_id, until, until_within};
+use support::{Network, Node, contents, database, new_id, setting, until, until_within};
 
 /// Nodes of a full network.
 const NODES: usize = 8;
@@ -227,8 +227,7 @@ impl Trial {
 #[test]
 fn a_kill_at_any_moment_cuts_no_file_and_loses_nothing_that_was_acknowledged() {
     let rounds = if env::var_os("REUNITE_FULL").is_some() { 300 } else { 20 };
-    let seed = env::var("REUNITE_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(rand::random);
+    let seed = setting("REUNITE_SEED").unwrap_or_else(rand::random);
     println!("to choose the same again: REUNITE_SEED={seed}");
     let mut trial = Trial::new(seed);
     for round in 0..rounds {

@@ -14,18 +14,11 @@ mod support;
 use links::Links;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use reunite::model::identity::Identity;
-use reunite::model::ledger::names::Namer;
-use reunite::model::ledger::replica::Replica;
 use reunite::model::section::Section;
-use reunite::store::disk::RealDisk;
-use reunite::store::ledger_load::Load;
-use reunite::store::ledger_walk::walk;
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::fs;
 use std::time::{Duration, Instant};
-use support::{Network, Node, contents, new_id};
+use support::{Network, Node, contents, new_id, setting};
 
 const NODES: usize = 8;
 /// The column that is changed.
@@ -314,14 +307,7 @@ impl Trial {
 
     /// What a node's ledger says is what the screens make one expect.
     fn check_ledger(&self, number: usize) {
-        let path = self.network.database(number).with_extension("ledger");
-        let keys = &self.network.secrets.as_ref().expect("sealed").keys;
-        let namer = Namer::new(keys.network.as_ref().expect("a member's"));
-        let mut load = Load::new(Replica::new(Identity::random(&mut rand::rng()), namer));
-        walk(&RealDisk, &path, |place, entry| load.entry(place, entry)).expect("it can be read");
-        let (replica, found) = load.finish();
-        assert!(found.faults.is_empty(), "{:?}", found.faults);
-        assert!(replica.chains().forks().next().is_none(), "somebody forked");
+        let replica = self.network.ledger(number);
         let (state, mut seen) = (replica.state(), BTreeSet::new());
         for about in state.records().filter(|about| about.section == Section::People) {
             let view = state.view(about).expect("there");
@@ -370,9 +356,8 @@ fn seen(shown: &[String]) -> BTreeSet<String> {
 
 #[test]
 fn eight_nodes_whose_links_are_cut_at_random_lose_nothing_and_end_with_the_same_bytes() {
-    let number = |name| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seconds = number("REUNITE_PARTITION_SECONDS").unwrap_or(6);
-    let seed = number("REUNITE_SEED").unwrap_or_else(rand::random);
+    let seconds = setting("REUNITE_PARTITION_SECONDS").unwrap_or(6);
+    let seed = setting("REUNITE_SEED").unwrap_or_else(rand::random);
     println!("to choose the same again: REUNITE_SEED={seed}");
     let mut trial = Trial::new(seed);
     let begun = Instant::now();

@@ -7,7 +7,6 @@ mod support;
 
 use reunite::shell::words;
 use std::fs;
-use std::path::PathBuf;
 use support::{HEAD, Network, Node, contents, database, until};
 
 const ROWS: usize = 200_000;
@@ -130,10 +129,6 @@ fn rows_that_came(line: &str) -> usize {
     rest.split(' ').next().and_then(|number| number.parse().ok()).expect("a number")
 }
 
-fn copy_of(network: &Network, name: &str) -> PathBuf {
-    network.folder.path().join("tier2-1").join(name)
-}
-
 #[test]
 fn a_copy_whose_node_was_killed_goes_on_where_it_stopped_also_on_a_device_that_was_restarted() {
     for _ in 0..5 {
@@ -149,16 +144,12 @@ fn a_copy_whose_node_was_killed_goes_on_where_it_stopped_also_on_a_device_that_w
         one.pause();
         one.kill();
         reader.wait_for("Your ");
-        let part = copy_of(&network, ".T2DATABASE.part");
+        let part = network.copy(1).with_file_name(".T2DATABASE.part");
         if !part.exists() {
             continue;
         }
         let rows_in = |file| contents(&fs::read(file).expect("there")).rows[0].len();
-        assert_eq!(
-            rows_in(copy_of(&network, "T2DATABASE.txt")),
-            0,
-            "the copy is never half of one"
-        );
+        assert_eq!(rows_in(network.copy(1)), 0, "the copy is never half of one");
         let came = rows_in(part.clone());
         reader.quit();
         let (_one, mut reader) = (network.tier1(1), network.tier2(1));
@@ -192,7 +183,7 @@ fn a_second_refresh_brings_what_changed_and_drops_what_is_gone() {
     let last = logged.lines().rfind(|line| line.contains("of the new copy"));
     let came = rows_that_came(last.expect("a second refresh"));
     assert!((2..1500).contains(&came), "a few buckets come, not the whole copy: {came} rows");
-    let copy = fs::read_to_string(copy_of(&network, "T2DATABASE.txt")).expect("there");
+    let copy = fs::read_to_string(network.copy(1)).expect("there");
     assert!(copy.contains("Person 5, tall and thin, Camp 4, found\n"));
     assert!(!copy.contains("Person 5, tall and thin, Camp 4, missing\n"));
 }

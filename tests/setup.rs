@@ -10,15 +10,7 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use support::{Folder, Node, reunite, to_own_address};
-
-/// Runs the program without a terminal; returns its exit status, output and errors.
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = reunite().args(arguments).stdin(Stdio::null()).output().expect("it starts");
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
+use support::{Folder, Node, path, reunite, run, to_own_address};
 
 /// Runs the program, which is to succeed; returns all that it says.
 fn done(arguments: &[&str]) -> (String, String) {
@@ -35,10 +27,6 @@ fn refused(arguments: &[&str]) -> String {
     err
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().expect("text")
-}
-
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).expect("there").permissions().mode() & 0o777
 }
@@ -51,22 +39,22 @@ fn json(path: &Path) -> Value {
 fn set_up(folder: &Folder, number: &str, address: &str) -> (PathBuf, String, String) {
     let data = folder.path().join(format!("node{number}"));
     let node = ["setup", "--number", number, "--organisation", "Yangon", "--address", address];
-    let (out, err) = done(&[&node[..], &["--data", text(&data)]].concat());
+    let (out, err) = done(&[&node[..], &["--data", path(&data)]].concat());
     (data, out, err)
 }
 
 /// The arguments that take these cards into a network.
 fn adding<'a>(peers: &'a Path, cards: &[&'a str]) -> Vec<&'a str> {
-    [&["peers", "add", "--yes", "--peers", text(peers)], cards].concat()
+    [&["peers", "add", "--yes", "--peers", path(peers)], cards].concat()
 }
 
 fn card(data: &Path, number: u64) -> String {
-    text(&data.join(format!("card-{number}.json"))).to_owned()
+    path(&data.join(format!("card-{number}.json"))).to_owned()
 }
 
 /// Starts a node and ends it at once; returns what it complains of.
 fn start(peers: &Path, number: &str, data: &Path, more: &[&str]) -> (Option<i32>, String) {
-    let node = ["tier1", "--peers", text(peers), "--number", number, "--data", text(data)];
+    let node = ["tier1", "--peers", path(peers), "--number", number, "--data", path(data)];
     let (code, _, err) = run(&[&node[..], more].concat());
     (code, err)
 }
@@ -75,7 +63,7 @@ fn start(peers: &Path, number: &str, data: &Path, more: &[&str]) -> (Option<i32>
 fn a_network_on_one_machine_is_made_whole_private_and_without_a_word_of_its_secrets() {
     let folder = Folder::new("setup-local");
     let net = folder.path().join("a net");
-    let (out, err) = done(&["setup", "--local", "10", "--tier2", "1", "--out", text(&net)]);
+    let (out, err) = done(&["setup", "--local", "10", "--tier2", "1", "--out", path(&net)]);
     for path in ["peers.json", "peers-tier2.json", "node1/identity.json", "node10/identity.json"] {
         assert_eq!(mode(&net.join(path)), 0o600, "{path}");
     }
@@ -98,10 +86,10 @@ fn a_network_on_one_machine_is_made_whole_private_and_without_a_word_of_its_secr
     assert!(!public.contains("token") && !public.contains("network_key"));
     assert_eq!(out.matches(" tier1 --peers '").count(), 10, "{out}");
     assert_eq!(out.matches(" tier2 --peers '").count(), 1, "{out}");
-    let again = refused(&["setup", "--local", "1", "--out", text(&net)]);
+    let again = refused(&["setup", "--local", "1", "--out", path(&net)]);
     assert!(again.contains("something in this folder"), "{again}");
     assert!(
-        refused(&["setup", "--local", "0", "--out", text(&folder.path().join("b"))])
+        refused(&["setup", "--local", "0", "--out", path(&folder.path().join("b"))])
             .contains("1 to 999")
     );
 }
@@ -110,11 +98,11 @@ fn a_network_on_one_machine_is_made_whole_private_and_without_a_word_of_its_secr
 fn a_node_starts_sealed_with_its_own_identity_and_with_no_other() {
     let folder = Folder::new("setup-start");
     let net = folder.path().join("net");
-    done(&["setup", "--local", "2", "--out", text(&net)]);
+    done(&["setup", "--local", "2", "--out", path(&net)]);
     let peers = net.join("peers.json");
     to_own_address(&peers);
     let mut command = reunite();
-    command.args(["tier1", "--peers", text(&peers), "--number", "1", "--data"]);
+    command.args(["tier1", "--peers", path(&peers), "--number", "1", "--data"]);
     let mut node = Node::start(
         {
             command.arg(net.join("node1"));
@@ -155,7 +143,7 @@ fn set_up_again_gives_the_same_card_and_never_a_second_identity() {
     assert_eq!(second, first);
     assert_eq!(mode(&data.join("identity.json")), 0o600);
     assert!(logged.contains("other users could read it"), "{logged}");
-    let node = ["setup", "--organisation", "A", "--address", "10.0.0.1:1", "--data", text(&data)];
+    let node = ["setup", "--organisation", "A", "--address", "10.0.0.1:1", "--data", path(&data)];
     assert!(refused(&[&node[..], &["--number", "8"]].concat()).contains("node 7"));
     assert!(refused(&[&node[..], &["--number", "0"]].concat()).contains("peer number"));
     let with_file = [&node[..], &["--number", "7", "--passphrase-file", "x"]].concat();
@@ -170,7 +158,7 @@ fn set_up_again_gives_the_same_card_and_never_a_second_identity() {
             "--address",
             "yangon",
             "--data",
-            text(&data)
+            path(&data)
         ])
         .contains("IP address")
     );
@@ -195,25 +183,25 @@ fn a_passphrase_protects_the_identity_and_is_asked_for_at_the_start() {
         "--address",
         "127.0.0.1:0",
         "--data",
-        text(&data),
+        path(&data),
     ];
     assert!(refused(&[&node[..], &["--passphrase"]].concat()).contains("no terminal"));
     assert!(
-        refused(&[&node[..], &["--passphrase-file", text(&at("short"))]].concat())
+        refused(&[&node[..], &["--passphrase-file", path(&at("short"))]].concat())
             .contains("shorter")
     );
     assert!(!data.join("identity.json").exists());
-    let (first, _) = done(&[&node[..], &["--passphrase-file", text(&at("right"))]].concat());
+    let (first, _) = done(&[&node[..], &["--passphrase-file", path(&at("right"))]].concat());
     assert!(json(&data.join("identity.json")).get("secret").is_none());
-    assert_eq!(done(&[&node[..], &["--passphrase-file", text(&at("right"))]].concat()).0, first);
+    assert_eq!(done(&[&node[..], &["--passphrase-file", path(&at("right"))]].concat()).0, first);
     let peers = at("peers.json");
-    done(&["peers", "add", "--yes", "--peers", text(&peers), &card(&data, 1)]);
+    done(&["peers", "add", "--yes", "--peers", path(&peers), &card(&data, 1)]);
     let (code, err) = start(&peers, "1", &data, &[]);
     assert!(code == Some(1) && err.contains("no terminal"), "{err}");
-    let (code, err) = start(&peers, "1", &data, &["--passphrase-file", text(&at("wrong"))]);
+    let (code, err) = start(&peers, "1", &data, &["--passphrase-file", path(&at("wrong"))]);
     assert!(code == Some(1) && err.contains("does not open this identity"), "{err}");
     assert!(!err.contains("river"), "{err}");
-    let (code, err) = start(&peers, "1", &data, &["--passphrase-file", text(&at("right"))]);
+    let (code, err) = start(&peers, "1", &data, &["--passphrase-file", path(&at("right"))]);
     assert_eq!(code, Some(0), "{err}");
 }
 
@@ -223,7 +211,7 @@ fn cards_found_a_network_and_change_it_and_nobody_takes_the_place_of_another() {
     let peers = folder.path().join("peers.json");
     let (one, ..) = set_up(&folder, "1", "10.0.0.1:33001");
     let (two, ..) = set_up(&folder, "2", "10.0.0.2:33001");
-    let unasked = refused(&["peers", "add", "--peers", text(&peers), &card(&one, 1)]);
+    let unasked = refused(&["peers", "add", "--peers", path(&peers), &card(&one, 1)]);
     assert!(unasked.contains("no terminal") && !peers.exists(), "{unasked}");
     let (out, _) = done(
         &[&adding(&peers, &[&card(&one, 1), &card(&two, 2)])[..], &["--network", "camps"]].concat(),
@@ -233,8 +221,8 @@ fn cards_found_a_network_and_change_it_and_nobody_takes_the_place_of_another() {
     for secret in [&file["network_key"], &file["reader_key"], &file["peers"][0]["token"]] {
         assert!(!out.contains(secret.as_str().expect("a text")));
     }
-    let (list, _) = done(&["fingerprint", "--peers", text(&peers)]);
-    let (second, _) = done(&["fingerprint", "--peers", text(&peers), "--number", "2"]);
+    let (list, _) = done(&["fingerprint", "--peers", path(&peers)]);
+    let (second, _) = done(&["fingerprint", "--peers", path(&peers), "--number", "2"]);
     assert!(
         list.lines().count() == 2 && list.ends_with(&second) && out.contains(second[5..34].trim())
     );
@@ -261,12 +249,12 @@ fn cards_found_a_network_and_change_it_and_nobody_takes_the_place_of_another() {
     let text_of_copy =
         text_of_copy.replace("\"number\": 2", "\"number\": 4").replace("10.0.0.2", "10.0.0.4");
     fs::write(&copy, text_of_copy).expect("written");
-    assert!(refused(&adding(&peers, &[text(&copy)])).contains("identity_key"));
+    assert!(refused(&adding(&peers, &[path(&copy)])).contains("identity_key"));
     let second_card = card(&two, 2);
     let wrong_network = [&adding(&peers, &[&second_card])[..], &["--network", "others"]].concat();
     assert!(refused(&wrong_network).contains("camps"));
     assert!(
-        refused(&["fingerprint", "--peers", text(&peers), "--number", "9"]).contains("no peer 9")
+        refused(&["fingerprint", "--peers", path(&peers), "--number", "9"]).contains("no peer 9")
     );
     assert_eq!(json(&peers), moved, "what was refused changed nothing");
 }
@@ -276,19 +264,19 @@ fn readers_get_a_file_of_their_own_that_never_replaces_the_secret_one() {
     let folder = Folder::new("setup-tier2");
     let (peers, public) = (folder.path().join("peers.json"), folder.path().join("public.json"));
     let (one, ..) = set_up(&folder, "1", "10.0.0.1:33001");
-    done(&["peers", "add", "--yes", "--peers", text(&peers), &card(&one, 1)]);
-    done(&["peers", "tier2", "--peers", text(&peers), "--out", text(&public)]);
+    done(&["peers", "add", "--yes", "--peers", path(&peers), &card(&one, 1)]);
+    done(&["peers", "tier2", "--peers", path(&peers), "--out", path(&public)]);
     assert!(PeerBook::read_tier1(&public).is_err() && PeerBook::read_tier2(&public).is_ok());
-    let same = refused(&["peers", "tier2", "--peers", text(&peers), "--out", text(&peers)]);
+    let same = refused(&["peers", "tier2", "--peers", path(&peers), "--out", path(&peers)]);
     assert!(same.contains("itself") && PeerBook::read_tier1(&peers).is_ok(), "{same}");
     assert!(
-        refused(&["peers", "add", "--yes", "--peers", text(&public), &card(&one, 1)])
+        refused(&["peers", "add", "--yes", "--peers", path(&public), &card(&one, 1)])
             .contains("network_key")
     );
     let classic = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/local.json");
-    assert!(refused(&["fingerprint", "--peers", text(&classic)]).contains("classic"));
+    assert!(refused(&["fingerprint", "--peers", path(&classic)]).contains("classic"));
     assert!(
-        refused(&["peers", "add", "--yes", "--peers", text(&classic), &card(&one, 1)])
+        refused(&["peers", "add", "--yes", "--peers", path(&classic), &card(&one, 1)])
             .contains("classic")
     );
 }

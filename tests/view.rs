@@ -28,17 +28,13 @@ use reunite::net::tls::{Credentials, Other};
 use reunite::shell::words;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use support::attacker::{Played, Raw};
 use support::{Folder, Network, Node, database, reunite, until};
 
 const ANA: &str = "Ana, tall, , missing, 14729384756392834";
 const NUR: &str = "Nur Begum, scar, Balukhali, found, 14729384756392835";
 const CENSUS: &str = "Camp 4, 2024-06-30, UNHCR, 12, 60, 5, 5, 5, 5, 5, 5, 5, 5, 10, 10";
-
-fn copy_of(network: &Network, number: usize) -> PathBuf {
-    network.folder.path().join(format!("tier2-{number}/T2DATABASE.txt"))
-}
 
 fn put(path: &Path, text: &[u8]) {
     fs::create_dir_all(path.parent().expect("a folder")).expect("made");
@@ -251,9 +247,9 @@ fn a_refresh_is_signed_and_a_second_node_confirms_it() {
     assert!(last.contains(" 0 rows came") && bytes.parse::<u64>().expect("it") < 2500, "{last}");
     assert!(reader.quit().success());
     // Carried by USB, it is as good.
-    let (whole, said) = check(&network, &copy_of(&network, 1));
+    let (whole, said) = check(&network, &network.copy(1));
     assert!(whole && said.contains("2 people, 1 camp census,") && said.contains("Signed by node"));
-    put(&copy_of(&network, 2), &fs::read(copy_of(&network, 1)).expect("there"));
+    put(&network.copy(2), &fs::read(network.copy(1)).expect("there"));
     let other = network.tier2(2);
     other.wait_for_any("Your copy has 2 people.");
     other.wait_for_any("Signed by node");
@@ -267,7 +263,7 @@ fn an_old_copy_without_a_signature_is_loaded_and_a_refresh_signs_it() {
     PublicView::of([(Section::People, Row::new(&["Old", "", "", "missing"]))])
         .write(&mut old)
         .expect("memory");
-    put(&copy_of(&network, 1), &old);
+    put(&network.copy(1), &old);
     let (_one, mut reader) = (network.tier1(1), network.tier2(1));
     reader.wait_for_any("Your copy has 1 person.");
     reader.wait_for_any("WARNING, your copy: it has no signature");
@@ -275,7 +271,7 @@ fn an_old_copy_without_a_signature_is_loaded_and_a_refresh_signs_it() {
     assert!(shown.contains(&words::refreshed(2, 1)), "{shown:?}");
     assert!(shown.join("\n").contains("No other node is known that could confirm it."));
     assert!(!reader.ask(&["1"]).join("\n").contains("WARNING"));
-    let (whole, said) = check(&network, &copy_of(&network, 1));
+    let (whole, said) = check(&network, &network.copy(1));
     assert!(whole, "{said}");
 }
 
@@ -319,7 +315,7 @@ fn a_copy_that_was_altered_says_so_at_start_in_view_and_when_checked_and_a_refre
             !is_whole && said.contains(wrong) && said.contains("-> do not rely"),
             "{name}: {said}"
         );
-        put(&copy_of(&network, 1), text.as_bytes());
+        put(&network.copy(1), text.as_bytes());
         let mut reader = network.tier2(1);
         reader.wait_for_any("WARNING, your copy: it ");
         assert!(reader.shown().contains(wrong), "{name}: {}", reader.shown());
@@ -327,7 +323,7 @@ fn a_copy_that_was_altered_says_so_at_start_in_view_and_when_checked_and_a_refre
         assert!(shown.contains("WARNING, your copy: it "), "{name}: {shown}");
         assert!(reader.ask(&["3"]).join("\n").contains("Signed by node 1 (Yangon"), "{name}");
         reader.quit();
-        let (is_whole, said) = check(&network, &copy_of(&network, 1));
+        let (is_whole, said) = check(&network, &network.copy(1));
         assert!(is_whole, "{name}: {said}");
     }
 }
@@ -407,7 +403,7 @@ fn a_node_whose_rows_are_not_those_that_it_signed_gives_a_reader_nothing() {
         (Signer::new(own, "test"), Signer::new(&Identity::random(&mut rand::rng()), "test"));
     let elsewhere = Signer::new(own, "other");
     let old = copy(&less(), &right, 1, "test");
-    put(&copy_of(&network, 1), &old);
+    put(&network.copy(1), &old);
     let mut played = Played::new(&network, 1);
     let mut reader = network.tier2(1);
     let changed = PublicView::of(
@@ -436,7 +432,7 @@ fn a_node_whose_rows_are_not_those_that_it_signed_gives_a_reader_nothing() {
     let shown = reader.shown();
     assert_eq!(reader.count("its rows are not those that it signed"), 3, "{shown}");
     assert_eq!(reader.count("its signature is not its own"), 3, "{shown}");
-    assert_eq!(fs::read(copy_of(&network, 1)).expect("there"), old);
+    assert_eq!(fs::read(network.copy(1)).expect("there"), old);
     assert!(reader.quit().success());
 }
 
@@ -464,7 +460,7 @@ fn two_nodes_with_the_same_ledger_and_a_lie_between_them_raise_a_warning_that_na
     assert!(shown.contains("ONE OF THE TWO LIES"), "{shown}");
     assert!(shown.contains("node 1 (Yangon") && shown.contains("node 2 (Mandalay"), "{shown}");
     assert!(shown.contains("-> Do not rely on this copy."), "{shown}");
-    let proof = copy_of(&network, 1).with_file_name("T2DATABASE.proof.txt");
+    let proof = network.copy(1).with_file_name("T2DATABASE.proof.txt");
     let proof = fs::read_to_string(proof).expect("kept");
     assert!(proof.contains("\n1, test, 3, ") && proof.contains("\n2, test, 2, "), "{proof}");
 }

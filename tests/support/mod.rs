@@ -6,12 +6,17 @@
 
 use reunite::model::identity::Identity;
 use reunite::model::keys::{NetworkKeys, SecretKey};
+use reunite::model::ledger::names::Namer;
+use reunite::model::ledger::replica::Replica;
 use reunite::model::reader::{Item, Origin, Reader};
 use reunite::model::secret::Token;
 use reunite::model::section::Section;
 use reunite::model::writer::Snapshot;
+use reunite::store::disk::RealDisk;
 use reunite::store::files::DataFolder;
 use reunite::store::identity_file::{self, IdentityFile};
+use reunite::store::ledger_load::Load;
+use reunite::store::ledger_walk::walk;
 use reunite::store::peer_book::{Peer, PeerBook};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -587,4 +592,43 @@ pub fn original_file(name: &str) -> Option<PathBuf> {
         return None;
     }
     Some(corpus.join(name))
+}
+
+/// What the environment says that a test is to do, if it says something of it: a count, a time, a seed.
+pub fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+/// Runs the program to its end, without a terminal; returns its exit status, output and errors.
+pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = reunite().args(arguments).stdin(Stdio::null()).output().expect("it starts");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A path as an argument.
+pub fn path(path: &Path) -> &str {
+    path.to_str().expect("text")
+}
+
+impl Network {
+    /// The copy of a tier-2 node.
+    pub fn copy(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("tier2-{number}/T2DATABASE.txt"))
+    }
+
+    /// What the ledger of a node that does not run says: it is whole, it verifies, and nobody forked.
+    pub fn ledger(&self, number: usize) -> Replica {
+        let path = self.database(number).with_extension("ledger");
+        let keys = &self.secrets.as_ref().expect("sealed").keys;
+        let namer = Namer::new(keys.network.as_ref().expect("a member's"));
+        let mut load = Load::new(Replica::new(Identity::random(&mut rand::rng()), namer));
+        let walked = walk(&RealDisk, &path, |place, entry| load.entry(place, entry));
+        assert_eq!(walked.expect("it can be read").damages, [], "node {number}");
+        let (replica, found) = load.finish();
+        assert!(found.faults.is_empty(), "node {number}: {:?}", found.faults);
+        assert!(replica.chains().forks().next().is_none(), "node {number}: somebody forked");
+        replica
+    }
 }
