@@ -312,7 +312,7 @@ fn two_versions_of_one_person_are_shown_and_settled() {
     fs::write(network.database(1), old).expect("written");
     one.wait_for("1 row says only what was known before");
     let reached = one.count("The database reached peer 2");
-    one.type_lines(&["9"]);
+    one.ask(&["9"]);
     one.wait_for_times("The database reached peer 2", reached + 1);
     for (number, node) in [(1, &mut one), (2, &mut two)] {
         assert_shows(&node.ask(&["12"]), &ledger_words::conflicts(0));
