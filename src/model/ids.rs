@@ -58,21 +58,71 @@ impl FromStr for Organisation {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let text = text.trim();
-        let wrong = if text.is_empty() {
-            "it is empty"
-        } else if text.len() > limits::MAX_NAME {
-            "it is longer than 120 bytes"
-        } else if text.chars().any(char::is_control) {
-            "it holds a control character"
-        } else {
-            return Ok(Self(text.to_owned()));
-        };
-        Err(Error::input("organisation", wrong, "write its name in one line"))
+        match wrong_name(text.trim()) {
+            None => Ok(Self(text.trim().to_owned())),
+            Some(wrong) => Err(Error::input("organisation", wrong, "write its name in one line")),
+        }
+    }
+}
+
+/// What is wrong with a name, if anything is.
+fn wrong_name(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        Some("it is empty")
+    } else if text.len() > limits::MAX_NAME {
+        Some("it is longer than 120 bytes")
+    } else if text.chars().any(char::is_control) {
+        Some("it holds a control character")
+    } else {
+        None
     }
 }
 
 impl fmt::Display for Organisation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The name of a network: one line of at most 120 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NetworkName(String);
+
+impl FromStr for NetworkName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match wrong_name(text.trim()) {
+            None => Ok(Self(text.trim().to_owned())),
+            Some(wrong) => Err(Error::input("network", wrong, "write its name in one line")),
+        }
+    }
+}
+
+impl fmt::Display for NetworkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Why somebody is shut out, in one line of at most 1000 bytes; it may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Reason(String);
+
+impl FromStr for Reason {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let text = text.trim();
+        if text.len() <= limits::MAX_REASON && !text.chars().any(char::is_control) {
+            return Ok(Self(text.to_owned()));
+        }
+        let wrong = "it is longer than 1000 bytes, or more than one line";
+        Err(Error::input("reason", wrong, "say it in a sentence or two"))
+    }
+}
+
+impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
@@ -131,6 +181,21 @@ mod tests {
         }
         assert!("x".repeat(121).parse::<Organisation>().is_err());
         assert!("Cox's Bazar NW 1".parse::<Organisation>().is_ok());
+    }
+
+    #[test]
+    fn networks_and_reasons_are_one_line() {
+        for wrong in ["", " ", "a\nb"] {
+            assert!(wrong.parse::<NetworkName>().is_err(), "{wrong:?} was taken");
+        }
+        assert_eq!(
+            " Cox's Bazar ".parse::<NetworkName>().expect("right").to_string(),
+            "Cox's Bazar"
+        );
+        assert_eq!("".parse::<Reason>().expect("right"), Reason::default());
+        for wrong in ["a\nb", "\u{1b}[2J", &"x".repeat(limits::MAX_REASON + 1)] {
+            assert!(wrong.parse::<Reason>().is_err(), "{wrong:?} was taken");
+        }
     }
 
     #[test]

@@ -19,11 +19,11 @@ use zeroize::Zeroize;
 pub const KEY_BYTES: usize = 32;
 
 /// An Ed25519 public key: it signs what its node says in TLS.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdentityKey([u8; KEY_BYTES]);
 
 /// An X25519 public key: knocks at its node are sealed to it, and its own knocks are known by it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KnockKey([u8; KEY_BYTES]);
 
 macro_rules! public_key {

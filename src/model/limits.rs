@@ -452,3 +452,18 @@ pub const MAX_TOUCHED: usize = 12;
 pub const MAX_COPY_TRIALS: usize = 2000;
 /// Most rows that are kept of what a text has and its ledger has not, and the other way.
 pub const MAX_DIFFERENCES: usize = 10_000;
+
+// --- membership ---
+
+/// Most members that a rule can ask for to admit or to revoke: more never meet.
+pub const MAX_VOICES: u8 = 9;
+/// Most logs of a member that a revocation can name the good part of: more than an honest one has, see `MAX_OWN_LOGS`.
+pub const MAX_GOOD_LOGS: usize = 256;
+/// Admissions, and words on who is shut out, that count in one log; and members of whom it says where they are: as many
+/// as a network has numbers, for each. What is beyond is kept in the log and changes nothing.
+pub const MAX_LOG_STATEMENTS: usize = 3 * MAX_PEERS;
+/// Addresses at which one member is looked for.
+pub const MAX_ADDRESSES: usize = 6;
+/// The lowest of the numbers that are given to whom an admission gave somebody else's: far above those that people
+/// give one after the other.
+pub const LOWEST_SPARE_NUMBER: u16 = 600;

@@ -3,6 +3,7 @@
 //! Nothing here opens a socket or a file, starts a thread, takes a lock or asks for the time: bytes and
 //! instants come in, values and decisions go out. So all of it can be tested in memory.
 
+pub mod address;
 pub mod align;
 pub mod bucket;
 pub mod caller;

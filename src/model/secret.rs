@@ -4,6 +4,7 @@ use crate::base::error::Error;
 use crate::model::limits::TOKEN_DIGITS;
 use rand::{CryptoRng, RngExt};
 use std::fmt;
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -57,6 +58,33 @@ impl fmt::Debug for Token {
     }
 }
 
+/// A token that an entry of the ledger and what follows from it hold together: one copy in memory, wiped with the
+/// last that holds it.
+#[derive(Clone, Debug)]
+pub struct SharedToken(Arc<Token>);
+
+impl SharedToken {
+    /// The token.
+    pub fn token(&self) -> &Token {
+        &self.0
+    }
+}
+
+impl From<Token> for SharedToken {
+    fn from(token: Token) -> Self {
+        Self(Arc::new(token))
+    }
+}
+
+impl PartialEq for SharedToken {
+    /// In constant time, as tokens are compared.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.matches(&other.0)
+    }
+}
+
+impl Eq for SharedToken {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +93,8 @@ mod tests {
     fn a_token_is_never_shown() {
         let token = Token::try_from(b"149418626997".as_slice()).expect("twelve digits");
         let shown = format!("{token:?} {token:#?}");
+        assert!(!shown.chars().any(|c| c.is_ascii_digit()), "{shown}");
+        let shown = format!("{:?}", SharedToken::from(token));
         assert!(!shown.chars().any(|c| c.is_ascii_digit()), "{shown}");
         let error = Token::try_from(b"14941862699x".as_slice()).expect_err("not digits");
         assert!(!format!("{error} {error:?}").contains("1494"));

@@ -7,6 +7,7 @@ use crate::model::ledger::block::{HEADER_BYTES, Received};
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::Wrong;
 use crate::model::ledger::heads::{Head, Heads};
+use crate::model::ledger::membership::{Founded, Membership, Profile};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::operation::{Field, Kind, Operation};
 use crate::model::ledger::stored::Stored;
@@ -149,7 +150,54 @@ fn of_entry(entry: &Entry, authors: &Authors) -> Value {
             fields.insert("sequence".into(), (*sequence).into());
             fields.into()
         }
+        Entry::Membership(said) => of_membership(said),
     }
+}
+
+/// Who belongs to the network. The token of an admission, and the salt beside it, are nobody's to see.
+fn of_membership(said: &Membership) -> Value {
+    let mut value = match said {
+        Membership::Founded(Founded { name, rule, .. }) => json!({
+            "kind": "founded",
+            "name": name.to_string(),
+            "admit": rule.admit(),
+            "revoke": rule.revoke(),
+        }),
+        Membership::Admitted(admitted) => {
+            let Profile { number, organisation, keys, address } = admitted.profile();
+            json!({
+                "kind": "admitted",
+                "number": number.value(),
+                "organisation": organisation.to_string(),
+                "identity_key": keys.identity.to_string(),
+                "knock_key": keys.knock.to_string(),
+                "address": address.to_string(),
+            })
+        }
+        Membership::Moved(moved) => json!({
+            "kind": "moved",
+            "member": moved.member.to_string(),
+            "address": moved.address.to_string(),
+        }),
+        Membership::Renamed(renamed) => json!({
+            "kind": "renamed",
+            "organisation": renamed.organisation.to_string(),
+        }),
+        Membership::Revoked(revoked) => json!({
+            "kind": "revoked",
+            "member": revoked.member().to_string(),
+            "reason": revoked.reason().to_string(),
+            "last_good": of_heads(revoked.last_good()),
+        }),
+        Membership::Heeded(heeded) => json!({
+            "kind": "heeded",
+            "member": heeded.member.to_string(),
+        }),
+    };
+    if let (Some(network), Some(fields)) = (said.network(), value.as_object_mut()) {
+        fields.insert("network".into(), network.to_string().into());
+    }
+    value
 }
 
 fn of_heads(heads: &Heads) -> Vec<Value> {
@@ -211,6 +259,26 @@ fn harmless(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::keys::PublicKeys;
+    use crate::model::ledger::membership::Admitted;
+    use crate::model::secret::Token;
+    use std::net::SocketAddr;
+
+    #[test]
+    fn an_admission_is_told_without_its_token() {
+        let profile = Profile {
+            number: 3.try_into().expect("a number"),
+            organisation: "Clinic".parse().expect("a name"),
+            keys: PublicKeys { identity: [1; 32].into(), knock: [2; 32].into() },
+            address: SocketAddr::from(([10, 0, 0, 3], 33_003)).try_into().expect("an address"),
+        };
+        let token = Token::try_from(b"149418626997".as_slice()).expect("a token");
+        let rng = &mut rand::rng();
+        let admitted = Admitted::new([7; 32].into(), profile, token.into(), rng);
+        let text = of_membership(&Membership::Admitted(admitted)).to_string();
+        assert!(text.contains("Clinic") && text.contains("10.0.0.3:33003"), "{text}");
+        assert!(!text.contains("149418626997") && !text.contains("salt"), "{text}");
+    }
 
     #[test]
     fn json_controls_no_terminal_and_says_the_same() {

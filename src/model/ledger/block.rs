@@ -21,6 +21,7 @@ use crate::model::ledger::merkle;
 use crate::model::ledger::names::{BlockHash, LogName};
 use crate::model::limits::{MAX_BLOCK, MAX_ENTRIES, MAX_LOG_LENGTH};
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use std::fmt;
 
 const VERSION: u8 = 1;
 /// What is signed begins with this, so that no other signature of the key is one of a block.
@@ -154,7 +155,7 @@ impl SignedHeader {
 }
 
 /// A block whose entries are those of its header. Who wrote it is not known yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Received {
     signed: SignedHeader,
     entries: Vec<Entry>,
@@ -195,6 +196,14 @@ impl Received {
     /// All its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+impl fmt::Debug for Received {
+    /// The bytes hold what is told of people, and tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Header { name, sequence, .. } = &self.signed.header;
+        write!(f, "Received({name}, block {sequence}, {:?})", self.entries)
     }
 }
 

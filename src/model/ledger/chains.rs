@@ -171,7 +171,7 @@ impl Chains {
                 Entry::Release { name, sequence } => {
                     self.release((*name, *sequence), *header.name.author.as_bytes());
                 }
-                Entry::Change(_) | Entry::Resume(_) => {}
+                Entry::Change(_) | Entry::Resume(_) | Entry::Membership(_) => {}
             }
         }
         self.compare(block.signed().head());
@@ -371,11 +371,16 @@ impl Chains {
 
     /// Whether a block may be applied. What does not count is kept all the same, and passed on.
     pub fn counts(&self, header: &Header) -> bool {
-        self.forks_of(&header.name.author).all(|fork| {
-            if fork.name() == header.name {
-                return header.sequence < fork.sequence();
+        self.counts_at(&header.name, header.sequence, header.lamport)
+    }
+
+    /// As `counts`, of the block that stands there with this Lamport number.
+    pub fn counts_at(&self, name: &LogName, sequence: u32, lamport: u64) -> bool {
+        self.forks_of(&name.author).all(|fork| {
+            if fork.name() == *name {
+                return sequence < fork.sequence();
             }
-            header.lamport < fork.lamport() || self.is_released(fork)
+            lamport < fork.lamport() || self.is_released(fork)
         })
     }
 

@@ -1,12 +1,14 @@
-//! What a block holds: changes, and what its author says of logs.
+//! What a block holds: changes, what its author says of logs, and who belongs to the network.
 //!
 //! ```text
 //! entry = 1 operation | 2 checkpoint: heads | 3 resume: heads | 4 release: author 32  log u64  sequence u32
+//!       | 5 to 10 membership
 //! ```
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::ledger::heads::Heads;
+use crate::model::ledger::membership::Membership;
 use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::operation::Operation;
@@ -29,17 +31,28 @@ pub enum Entry {
         /// From which sequence on.
         sequence: u32,
     },
+    /// Who belongs to the network. There are few of these among many changes.
+    Membership(Box<Membership>),
+}
+
+impl From<Membership> for Entry {
+    fn from(said: Membership) -> Self {
+        Self::Membership(Box::new(said))
+    }
 }
 
 impl Entry {
     /// Its leaf in the tree of its block.
     pub fn leaf(&self) -> [u8; 32] {
-        if let Self::Change(operation) = self {
-            return *operation.id().as_bytes();
+        match self {
+            Self::Change(operation) => *operation.id().as_bytes(),
+            Self::Membership(said) => said.leaf(),
+            Self::Checkpoint(_) | Self::Resume(_) | Self::Release { .. } => {
+                let mut out = Encoder::default();
+                self.encode(&mut out);
+                sha256(&[b"rn-e1", &out.done()])
+            }
         }
-        let mut out = Encoder::default();
-        self.encode(&mut out);
-        sha256(&[b"rn-e1", &out.done()])
     }
 
     /// Writes it.
@@ -52,6 +65,7 @@ impl Entry {
                 name.encode(out.u8(4));
                 out.u32(*sequence);
             }
+            Self::Membership(said) => said.encode(out),
         }
     }
 
@@ -62,6 +76,9 @@ impl Entry {
             2 => Heads::decode(from).map(Self::Checkpoint),
             3 => Heads::decode(from).map(Self::Resume),
             4 => Ok(Self::Release { name: LogName::decode(from)?, sequence: from.u32()? }),
+            kind if Membership::KINDS.contains(&kind) => {
+                Membership::decode(kind, from).map(Self::from)
+            }
             _ => Err(Error::peer("sent an entry of a kind that is not known")),
         }
     }

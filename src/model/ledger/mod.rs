@@ -7,7 +7,8 @@
 //! ```
 //!
 //! The lowest first: [`names`] of things; [`operation`] one change of one record, each field hashed by itself;
-//! [`packed`] its bytes; [`merkle`] many names as one; [`heads`] how far each log goes; [`entry`] what a block holds;
+//! [`packed`] its bytes; [`merkle`] many names as one; [`heads`] how far each log goes; [`membership`] who belongs to the
+//! network; [`entry`] what a block holds;
 //! [`block`] its bytes; [`stored`] what a ledger's file holds; [`fault`] what is wrong with one; [`fork`] proof of two
 //! histories; [`room`] what each author may fill; [`chains`] the logs of all authors, forks and witnesses; [`pen`]
 //! writes the own log; [`arena`] values of a million records; [`graph`] which operation is over which; [`view`] what
@@ -28,11 +29,13 @@ pub mod heads;
 pub mod history;
 pub mod import;
 pub mod listing;
+pub mod membership;
 pub mod merkle;
 pub mod names;
 pub mod operation;
 pub mod packed;
 pub mod pen;
+pub mod register;
 pub mod replica;
 pub mod room;
 pub mod state;

@@ -58,6 +58,12 @@ name!(
     BlockHash, 32
 );
 
+name!(
+    /// A network: SHA-256 of its founder's key and of what the founder said when it began. Who holds it knows both,
+    /// and nobody can make another beginning of the same network.
+    NetworkId, 32
+);
+
 impl BlockHash {
     /// What stands in the first block of a log, before which there is none.
     pub const NONE: Self = Self([0; 32]);

@@ -17,6 +17,7 @@ use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::{LogId, LogName, Namer};
 use crate::model::ledger::operation::{About, Operation};
 use crate::model::ledger::pen::Pen;
+use crate::model::ledger::register::Register;
 use crate::model::ledger::room;
 use crate::model::ledger::state::{Applied, State};
 use crate::model::limits::{MAX_BLOCK, MAX_LOGS, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX_WATCHED};
@@ -39,6 +40,8 @@ pub struct Taken {
     pub full: usize,
     /// Records of which there are several versions now, among those that were changed.
     pub contested: usize,
+    /// Whether something was said of who belongs to the network.
+    pub membership: bool,
 }
 
 impl Taken {
@@ -56,6 +59,7 @@ impl Taken {
         self.waiting += other.waiting;
         self.full += other.full;
         self.contested += other.contested;
+        self.membership |= other.membership;
     }
 }
 
@@ -76,6 +80,7 @@ pub struct Replica {
     namer: Namer,
     chains: Chains,
     state: State,
+    register: Register,
     own: Own,
     /// Up to where peers have said since the start that the own log does not go on beyond it.
     confirmed: BTreeMap<PeerNumber, Head>,
@@ -95,6 +100,7 @@ impl Replica {
             namer,
             chains: Chains::default(),
             state: State::default(),
+            register: Register::default(),
             own: Own::Unsure,
             confirmed: BTreeMap::new(),
             said: Heads::default(),
@@ -137,6 +143,11 @@ impl Replica {
     /// The logs.
     pub fn chains(&self) -> &Chains {
         &self.chains
+    }
+
+    /// What the blocks say of who belongs to the network, those that do not count among them.
+    pub fn register(&self) -> &Register {
+        &self.register
     }
 
     // --- taking ---
@@ -242,6 +253,7 @@ impl Replica {
     pub fn apply(&mut self, block: &Verified, changed: &mut HashSet<About>) -> Taken {
         let mut taken = Taken { blocks: 1, ..Taken::default() };
         let header = block.header();
+        taken.membership = self.register.take(block);
         let mut changes = 0;
         for entry in block.entries() {
             match entry {
@@ -249,7 +261,10 @@ impl Replica {
                 Entry::Checkpoint(heads) if header.name.author == self.author() => {
                     self.said = self.said.iter().chain(heads.iter()).collect();
                 }
-                Entry::Checkpoint(_) | Entry::Release { .. } | Entry::Resume(_) => {}
+                Entry::Checkpoint(_)
+                | Entry::Release { .. }
+                | Entry::Resume(_)
+                | Entry::Membership(_) => {}
             }
         }
         if !self.chains.counts(header) {
