@@ -22,6 +22,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod meeting;
+pub mod membership;
 pub mod message;
 pub mod noise;
 pub mod offer;
