@@ -20,6 +20,7 @@ pub mod ledger_scan;
 pub mod ledger_walk;
 pub mod ledger_writer;
 pub mod loader;
+pub mod member_book;
 pub mod opening;
 pub mod peer_book;
 pub mod peers_file;

@@ -115,6 +115,12 @@ impl PeerBook {
         Self::checked(path, network, Some(keys), peers)
     }
 
+    /// A sealed book of members of a network, sorted by number, who have nothing in common but perhaps an address: what
+    /// somebody says of where they are must not make the book of all others unreadable.
+    pub fn of_members(network: String, keys: NetworkKeys, peers: Vec<Peer>) -> Self {
+        Self { network, dialect: Dialect::Sealed, keys: Some(keys), peers }
+    }
+
     fn checked(
         path: &Path,
         network: String,

@@ -1,0 +1,150 @@
+//! From a peers file to membership in the ledger, and back: how a network of before moves, and how the rest of the
+//! program sees the members.
+
+use crate::base::error::{Error, Result};
+use crate::model::address::Address;
+use crate::model::keys::{IdentityKey, NetworkKeys};
+use crate::model::ledger::entry::Entry;
+use crate::model::ledger::membership::{Profile, Rule};
+use crate::model::ledger::names::NetworkId;
+use crate::model::membership::founding;
+use crate::model::membership::roster::{Member, Roster};
+use crate::model::secret::{SharedToken, Token};
+use crate::store::peer_book::{Peer, PeerBook};
+use rand::CryptoRng;
+
+impl PeerBook {
+    /// The book of all members, each at the address that `place` says. The keys that the nodes share are not in the
+    /// ledger.
+    pub fn of_roster(
+        roster: &Roster,
+        keys: NetworkKeys,
+        place: impl Fn(&Member) -> Option<Address>,
+    ) -> Self {
+        let peers = roster.members().filter_map(|member| {
+            let address = place(member).or_else(|| member.addresses.first().copied())?;
+            let organisation = member.organisation.clone();
+            let peer =
+                Peer::new(member.number, organisation, address.socket(), copy(member.token()));
+            Some(peer.with_keys(member.keys))
+        });
+        Self::of_members(roster.name().to_string(), keys, peers.collect())
+    }
+
+    /// The entries by which its keeper takes the network of this book into the ledger. They are to be signed by the
+    /// keeper's node, one behind the other; the network that they begin is to be pinned by it, and by each of the others
+    /// when it has found that their peers file has the keeper's key.
+    pub fn take_up(
+        &self,
+        keeper: &IdentityKey,
+        rule: Rule,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(NetworkId, Vec<Entry>)> {
+        let name = self.network().parse()?;
+        let nodes = self.all().iter().map(node).collect::<Result<Vec<_>>>()?;
+        founding::found(name, rule, keeper, nodes, rng)
+    }
+}
+
+fn copy(token: &Token) -> Option<Token> {
+    Token::try_from(token.expose().as_slice()).ok()
+}
+
+fn node(peer: &Peer) -> Result<(Profile, SharedToken)> {
+    let place = || format!("peer {}", peer.number);
+    let keys = *peer.keys().ok_or_else(|| {
+        let advice = "membership is for sealed networks; begin one with `reunite peers add`";
+        Error::input(place(), "it has no keys", advice)
+    })?;
+    let token = peer
+        .token()
+        .and_then(copy)
+        .ok_or_else(|| Error::input(place(), "it has no token", "take the tier-1 peers file"))?;
+    let address = Address::try_from(peer.address)?;
+    let (number, organisation) = (peer.number, peer.organisation.clone());
+    Ok((Profile { number, organisation, keys, address }, token.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::identity::Identity;
+    use crate::model::keys::SecretKey;
+    use crate::model::ledger::pen::Pen;
+    use crate::model::ledger::register::Register;
+    use std::path::Path;
+
+    fn identity(byte: u8) -> Identity {
+        Identity::new(SecretKey::from([byte; 32]))
+    }
+
+    fn peer(number: u8) -> Peer {
+        let token = Token::random(&mut rand::rng());
+        let address = ([10, 0, 0, number], 33_001).into();
+        let organisation = format!("Clinic {number}").parse().expect("a name");
+        let number_of = u64::from(number).try_into().expect("a number");
+        Peer::new(number_of, organisation, address, Some(token))
+            .with_keys(identity(number).public())
+    }
+
+    fn book(numbers: impl Iterator<Item = u8>) -> PeerBook {
+        let keys = NetworkKeys::random(&mut rand::rng());
+        PeerBook::sealed(Path::new("test"), "aid".into(), keys, numbers.map(peer).collect())
+            .expect("right")
+    }
+
+    fn roster(entries: Vec<Entry>, keeper: u8, network: NetworkId) -> Roster {
+        let mut register = Register::default();
+        let mut pen = Pen::begin(&identity(keeper), 1.into());
+        for portion in Pen::portions(entries) {
+            register.take(&pen.sign(portion, 1, 0).expect("room"));
+        }
+        Roster::new(&register, network, &|_, _, _| true).expect("founded")
+    }
+
+    #[test]
+    fn a_network_of_before_is_taken_up_and_its_book_is_the_same() {
+        let book = book((1..=200).rev());
+        let keeper = identity(7).public().identity;
+        let rng = &mut rand::rng();
+        let (network, entries) = book.take_up(&keeper, Rule::default(), rng).expect("right");
+        let roster = roster(entries, 7, network);
+        assert_eq!((roster.len(), roster.founder()), (200, keeper));
+        assert_eq!(roster.next_number().map(|number| number.value()), Some(201));
+        let (_, keys, _) = self::book(1..=1).into_parts();
+        let again = PeerBook::of_roster(&roster, keys.expect("sealed"), |_| None);
+        assert_eq!(again.network(), "aid");
+        assert_eq!(again.all().len(), 200);
+        for (one, other) in again.all().iter().zip(book.all()) {
+            assert_eq!((one.number, one.keys()), (other.number, other.keys()));
+            assert_eq!((&one.organisation, one.address), (&other.organisation, other.address));
+            let tokens = (one.token().expect("one"), other.token().expect("one"));
+            assert!(tokens.0.matches(tokens.1));
+        }
+    }
+
+    #[test]
+    fn a_member_is_dialled_where_it_was_met() {
+        let book = book(1..=2);
+        let keeper = identity(1).public().identity;
+        let taken = book.take_up(&keeper, Rule::default(), &mut rand::rng());
+        let (network, entries) = taken.expect("right");
+        let (roster, (_, keys, _)) = (roster(entries, 1, network), book.into_parts());
+        let met = Address::try_from(std::net::SocketAddr::from(([10, 9, 9, 9], 9))).ok();
+        let book = PeerBook::of_roster(&roster, keys.expect("sealed"), |_| met);
+        // Both at one address: that is odd, and no reason to have no book.
+        assert!(book.all().iter().all(|peer| peer.address.to_string() == "10.9.9.9:9"));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_up_is_said() {
+        let rng = &mut rand::rng();
+        let stranger = identity(9).public().identity;
+        assert!(book(1..=3).take_up(&stranger, Rule::default(), rng).is_err());
+        let mut public = book(1..=3);
+        public.forget_secrets();
+        let keeper = identity(1).public().identity;
+        let error = public.take_up(&keeper, Rule::default(), rng).expect_err("no tokens");
+        assert!(error.to_string().contains("peer 1"), "{error}");
+    }
+}
