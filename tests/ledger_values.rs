@@ -11,14 +11,20 @@ mod checks;
 mod seeds;
 
 use proptest::prelude::*;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use reunite::model::codec::Encoder;
 use reunite::model::dialect::Dialect;
+use reunite::model::ids::Organisation;
 use reunite::model::keys::SecretKey;
 use reunite::model::ledger::block::Verified;
 use reunite::model::ledger::entry::Entry;
 use reunite::model::ledger::fork::ForkProof;
-use reunite::model::ledger::heads::Heads;
+use reunite::model::ledger::heads::{Head, Heads};
 use reunite::model::ledger::import::import;
+use reunite::model::ledger::membership::{
+    Admitted, Founded, Heeded, Membership, Moved, Profile, Renamed, Revoked, Rule,
+};
 use reunite::model::ledger::names::{LogName, Namer};
 use reunite::model::ledger::operation::Operation;
 use reunite::model::ledger::pen::Pen;
@@ -27,12 +33,14 @@ use reunite::model::ledger::stored::{Birth, Stored};
 use reunite::model::meeting::{Having, Meeting, Stored as Kept, bundle, fork_id};
 use reunite::model::message::Declined;
 use reunite::model::row::Row;
+use reunite::model::secret::Token;
 use reunite::model::section::Section;
 use reunite::model::squeeze::{Effort, Squeezer};
 use reunite::store::ledger_frame::{SegmentHead, encode_commit};
 use seeds::{changed, folder, seeds};
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 
 #[test]
 fn the_seeds_themselves_are_right() {
@@ -125,6 +133,46 @@ fn proof() -> ForkProof {
     ForkProof::new(block(1).signed().clone(), block(2).signed().clone()).expect("a fork")
 }
 
+/// A network as two authors write it in turns, the first of them its founder.
+fn members() -> Vec<Entry> {
+    let mut rng = StdRng::seed_from_u64(1);
+    let (one, two) = (checks::identity(1).public(), checks::identity(2).public());
+    let founded = Founded::new("aid".parse().expect("a name"), Rule::default(), &mut rng);
+    let network = founded.network(&one.identity);
+    let address = SocketAddr::from(([10, 0, 0, 1], 33_001)).try_into().expect("an address");
+    let organisation = "Clinic".parse::<Organisation>().expect("a name");
+    let mut admitted = |keys, number: u64| {
+        let number = number.try_into().expect("a number");
+        let token = Token::random(&mut rng).into();
+        let profile = Profile { number, organisation: organisation.clone(), keys, address };
+        Membership::Admitted(Admitted::new(network, profile, token, &mut rng))
+    };
+    let (first, second, third) =
+        (admitted(one, 1), admitted(two, 2), admitted(checks::identity(0).public(), 2));
+    let head = |length| {
+        let name = LogName { author: two.identity, log: 2.into() };
+        [Head { name, length, hash: [9; 32].into() }].into_iter().collect::<Heads>()
+    };
+    let revoked = |member, heads| {
+        let reason = "taken".parse().expect("a reason");
+        Membership::Revoked(Revoked::new(network, member, &heads, reason).expect("few logs"))
+    };
+    let said = [
+        Membership::Founded(founded),
+        Membership::Renamed(Renamed { network, organisation: organisation.clone() }),
+        first,
+        second.clone(),
+        second,
+        Membership::Moved(Moved { network, member: two.identity, address }),
+        Membership::Moved(Moved { network, member: two.identity, address }),
+        third,
+        revoked(two.identity, head(3)),
+        Membership::Heeded(Heeded { network, member: two.identity }),
+        revoked(one.identity, Heads::default()),
+    ];
+    said.map(Entry::from).into()
+}
+
 fn of_entries() -> Vec<(&'static str, Vec<u8>)> {
     let life = life();
     let heads: Heads = blocks().iter().map(|block| block.signed().head()).collect();
@@ -141,6 +189,7 @@ fn of_entries() -> Vec<(&'static str, Vec<u8>)> {
         ("a-life", encoded(&life)),
         ("backwards", encoded(&life.iter().rev().cloned().collect::<Vec<_>>())),
         ("said-of-logs", encoded(&said)),
+        ("members", encoded(&members())),
         ("closed", encoded(&[shut, life[1].clone()])),
         ("a-block", block.bytes().to_vec()),
         ("a-stored-block", Stored::block(block.bytes())),

@@ -16,15 +16,18 @@ use reunite::model::ledger::block::{Received, Verified};
 use reunite::model::ledger::chains::Rigour;
 use reunite::model::ledger::entry::Entry;
 use reunite::model::ledger::heads::Heads;
+use reunite::model::ledger::membership::Membership;
 use reunite::model::ledger::names::Namer;
 use reunite::model::ledger::operation::About;
 use reunite::model::ledger::pen::Pen;
+use reunite::model::ledger::register::Register;
 use reunite::model::ledger::replica::Replica;
 use reunite::model::ledger::state::State;
 use reunite::model::ledger::stored::Stored;
 use reunite::model::ledger::view::View;
 use reunite::model::limits::{MAX_BLOCK, MAX_ENTRIES, MAX_LEDGER_ENTRY};
 use reunite::model::meeting::{MAX_BLOCKS_PIECE, Meeting, bundle, unbundle};
+use reunite::model::membership::roster::Roster;
 use reunite::model::squeeze::unsqueeze;
 use reunite::model::writer::write_all;
 use reunite::store::disk::Disk;
@@ -86,6 +89,7 @@ pub fn ledger_entries(input: &[u8]) {
     let mut text = Vec::new();
     write_all(&there.snapshot(), &mut text).expect("memory takes all");
     replicas_agree(&blocks);
+    rosters_agree(&blocks);
 }
 
 /// Each entry in a block of its own, by authors in turns.
@@ -125,6 +129,23 @@ fn assert_same(one: &State, other: &State) {
     for about in one.records() {
         assert_eq!(one.is_contested(about), other.is_contested(about));
         assert_eq!(one.history(about).len(), other.history(about).len());
+    }
+}
+
+/// Who belongs to each network that is begun here is the same in any order.
+fn rosters_agree(blocks: &[Verified]) {
+    let (mut there, mut back) = (Register::default(), Register::default());
+    for (one, other) in blocks.iter().zip(blocks.iter().rev()) {
+        there.take(one);
+        back.take(other);
+    }
+    assert_eq!(there, back);
+    for (spot, statement) in there.statements() {
+        let Membership::Founded(founded) = &statement.said else { continue };
+        let network = founded.network(&spot.log.author);
+        let roster = |register| Roster::new(register, network, &|_, _, _| true).expect("founded");
+        assert_eq!(roster(&there), roster(&back));
+        assert_eq!(roster(&there).members().count(), roster(&there).len());
     }
 }
 
