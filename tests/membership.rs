@@ -574,8 +574,8 @@ fn a_replica_has_the_register_of_its_blocks_and_drops_what_a_fork_takes_away() {
     let mut other = World::of(3);
     other.renames(2, "Other");
     let [one, another] = [&world, &other].map(|world| {
-        let own = world.blocks.iter().filter(|block| block.header().name.author == key(2));
-        own.last().expect("two").signed().clone()
+        let mut own = world.blocks.iter().filter(|block| block.header().name.author == key(2));
+        own.next_back().expect("two").signed().clone()
     });
     assert!(replica.convict(ForkProof::new(one, another).expect("a fork")));
     assert_eq!(members(&replica), 3);
