@@ -6,16 +6,18 @@
 mod world;
 
 use reunite::model::identity::Identity;
-use reunite::model::keys::SecretKey;
+use reunite::model::keys::{PublicKeys, SecretKey};
 use reunite::model::ledger::block::Received;
 use reunite::model::ledger::chains::Rigour;
 use reunite::model::ledger::fork::ForkProof;
 use reunite::model::ledger::heads::Heads;
-use reunite::model::ledger::membership::{Founded, Heeded, Membership, Profile, Rule};
+use reunite::model::ledger::membership::{Founded, Heeded, Membership, Profile, Revoked, Rule};
 use reunite::model::ledger::names::{LogName, Namer};
+use reunite::model::ledger::pen::Pen;
 use reunite::model::ledger::replica::Replica;
-use reunite::model::limits::{LOWEST_SPARE_NUMBER, MAX_ADDRESSES};
+use reunite::model::limits::{LOWEST_SPARE_NUMBER, MAX_ADDRESSES, MAX_VOICES_EACH};
 use reunite::model::membership::roster::Roster;
+use reunite::model::secret::Token;
 use world::{World, address, key, keys, number, profile, register, token};
 
 fn nobody() -> Heads {
@@ -328,6 +330,19 @@ fn what_is_beyond_the_last_good_block_falls_with_all_that_rests_on_it() {
 }
 
 #[test]
+fn of_many_words_of_one_against_another_the_first_few_count() {
+    let mut world = World::of(5);
+    world.admits(3, 10);
+    world.revokes(1, 3);
+    for _ in 0..2 * MAX_VOICES_EACH {
+        world.revokes(2, 3);
+    }
+    world.against(2, 3, &nobody());
+    world.against(1, 3, &nobody());
+    assert_eq!(world.members(), [0, 1, 2, 4, 10], "one of the two has changed its mind too often");
+}
+
+#[test]
 fn one_voter_alone_voids_nothing() {
     let mut world = World::of(5);
     world.admits(3, 10);
@@ -361,6 +376,39 @@ fn who_is_revoked_has_no_voice_any_more() {
             let (network, member) = (world.network, key(node));
             let heeded = Membership::Heeded(Heeded { network, member });
             world.sign(taken, vec![heeded.into()], 0);
+        }
+    }
+    assert_eq!(world.roster(), before);
+}
+
+#[test]
+fn where_two_admit_a_captured_founder_turns_no_tables() {
+    let mut world = World::new(1, Rule::new(2, 2).expect("a rule"));
+    for node in 1..6 {
+        let admitted = world.admits(0, node);
+        for other in [1, node] {
+            world.say(other, admitted.clone());
+        }
+    }
+    for node in [0, 5] {
+        world.revokes(1, node);
+        world.revokes(2, node);
+    }
+    (1..5).for_each(|node| world.heeds(node));
+    let before = world.roster();
+    assert_eq!(world.members(), [1, 2, 3, 4]);
+    // Who has both devices admits many, and lets all of them speak against everybody else.
+    for taken in [0, 5] {
+        world.forget(taken, 30);
+    }
+    let own: Vec<_> = (10..20).collect();
+    for node in &own {
+        let admitted = world.admits(0, *node);
+        world.say(5, admitted);
+    }
+    for by in own.into_iter().chain([0, 5]) {
+        for node in 1..5 {
+            world.against(by, node, &nobody());
         }
     }
     assert_eq!(world.roster(), before);
@@ -579,6 +627,45 @@ fn a_replica_has_the_register_of_its_blocks_and_drops_what_a_fork_takes_away() {
     });
     assert!(replica.convict(ForkProof::new(one, another).expect("a fork")));
     assert_eq!(members(&replica), 3);
+}
+
+/// The worst that two members can do by speaking: everybody is named by one, and then by both.
+#[test]
+fn a_full_network_in_which_everybody_is_named_is_counted_soon() {
+    let mut world = World::of(3);
+    let stranger = |n: u64| {
+        let mut bytes = [7; 32];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        bytes
+    };
+    let mut entries = Vec::new();
+    for n in 4..=999 {
+        let keys = PublicKeys { identity: stranger(n).into(), knock: stranger(n).into() };
+        let profile = Profile { keys, number: number(n), ..profile(1, 1) };
+        let token = Token::try_from(format!("{:012}", n).as_bytes()).expect("digits");
+        entries.push(world.admission(profile, token).into());
+    }
+    for portion in Pen::portions(entries) {
+        world.sign(0, portion, 10);
+    }
+    assert_eq!(world.roster().len(), 999);
+    for by in [0, 1] {
+        let voice = |n| {
+            let (key, reason) = (stranger(n).into(), "".parse().expect("none"));
+            let revoked = Revoked::new(world.network, key, &nobody(), reason);
+            Membership::Revoked(revoked.expect("few logs")).into()
+        };
+        let entries = (4..=999).map(voice).collect();
+        for portion in Pen::portions(entries) {
+            world.sign(by, portion, 20);
+        }
+        let begin = std::time::Instant::now();
+        let register = world.register();
+        let middle = begin.elapsed();
+        let roster = world.roster_of(&register);
+        println!("{middle:?} for the register, {:?} with the roster", begin.elapsed());
+        assert_eq!(roster.len(), [999, 3][by]);
+    }
 }
 
 // --- addresses and names ---

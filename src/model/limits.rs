@@ -462,6 +462,9 @@ pub const MAX_GOOD_LOGS: usize = 256;
 /// Admissions, and words on who is shut out, that count in one log; and members of whom it says where they are: as many
 /// as a network has numbers, for each. What is beyond is kept in the log and changes nothing.
 pub const MAX_LOG_STATEMENTS: usize = 3 * MAX_PEERS;
+/// Voices of one member against another that are counted: the first, and some in which it has learned more. Each is work
+/// for all.
+pub const MAX_VOICES_EACH: usize = 4;
 /// Addresses at which one member is looked for.
 pub const MAX_ADDRESSES: usize = 6;
 /// The lowest of the numbers that are given to whom an admission gave somebody else's: far above those that people

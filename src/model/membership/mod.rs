@@ -31,7 +31,9 @@
 //!    speaking later against those who did it, however it dates that. If one of them had seen and not doubted the other's voice, there
 //!    is nothing to decide: the other's holds. Two who work together under a rule of two shut out whoever is not
 //!    answered for: the rule says so. When others answer, the founder's voice or the greater number among equals wins.
-//!    Where one admits, one can bring a second voice of its own; who fears that lets two admit.
+//!    Where one admits, one can bring a second voice of its own, and the founder's device is trusted with all: who
+//!    takes it can go on to shut out others even when it is shut out itself, since its own word alone tells whom it
+//!    admitted when. Who fears that lets two admit; the founder weighs as any other then.
 //! 7. *A number, a knock key, a token belong to one.* If two admissions give one number, both stay members: the one
 //!    nearer to the founder keeps it, then that with the lower Lamport number. Only then it is the lower leaf, since
 //!    somebody can make up leaves until one is low enough. The other is known by a number made of its leaf, from 600 up,

@@ -34,10 +34,12 @@ impl Ruling {
 
     /// The lower, the weightier: older members first, more of them if these are the same. Who had seen a ruling weighs
     /// as much as who made it.
-    fn weight(&self) -> Vec<u32> {
+    fn weight(&self, admit: usize) -> Vec<u32> {
         let silent = self.heeded.iter().filter(|(member, _)| !self.voices.contains_key(member));
-        let mut depths: Vec<_> =
-            self.voices.values().copied().chain(silent.map(|(_, depth)| *depth)).collect();
+        // Where one admits, the founder's own device is trusted with all. Where more do, it is one among others.
+        let least = u32::from(admit > 1);
+        let depths = self.voices.values().copied().chain(silent.map(|(_, depth)| *depth));
+        let mut depths: Vec<_> = depths.map(|depth| depth.max(least)).collect();
         depths.sort_unstable();
         depths.push(u32::MAX);
         depths
@@ -78,12 +80,14 @@ impl Tally {
             certain.retain(|target, _| possible.contains_key(target));
             if certain.is_empty() {
                 // They undo each other.
-                let weight = |(target, ruling): &(IdentityKey, Ruling)| (ruling.weight(), *target);
+                let admit = voices.founded.rule.admit();
+                let weight =
+                    |(target, ruling): &(IdentityKey, Ruling)| (ruling.weight(admit), *target);
                 certain.extend(possible.into_iter().min_by_key(weight));
             }
             rulings.extend(certain);
         }
-        let standing = standing(voices, |spot| is_void(&[&rulings], spot), |_| false);
+        let standing = standing(voices, |spot| is_void(&[&rulings], spot));
         Self { standing, rulings }
     }
 
@@ -98,11 +102,16 @@ fn is_void(rulings: &[&Rulings], spot: &Spot) -> bool {
     rulings.iter().any(|rulings| rulings.get(&spot.log.author).is_some_and(beyond))
 }
 
-/// Who stands, if what is `void` does not count, and what is `later` has not been written yet.
-fn standing(
+/// Who stands, if what is `left_out` does not count.
+fn standing(voices: &Voices<'_>, left_out: impl Fn(&Spot) -> bool) -> Standing {
+    standing_while(voices, left_out, |_| true)
+}
+
+/// As `standing`, until somebody stands of whom `go_on` does not hold.
+fn standing_while(
     voices: &Voices<'_>,
-    void: impl Fn(&Spot) -> bool,
-    later: impl Fn(&Spot) -> bool,
+    left_out: impl Fn(&Spot) -> bool,
+    mut go_on: impl FnMut(&IdentityKey) -> bool,
 ) -> Standing {
     let (founder, needed) = (voices.founder, voices.founded.rule.admit());
     let mut standing = Standing::default();
@@ -115,7 +124,7 @@ fn standing(
             let Some(admission) = voices.admissions.get(leaf) else { continue };
             let member = admission.admitted.member();
             let is_founder = author == founder;
-            if void(spot) || later(spot) || (member == author && !is_founder) {
+            if left_out(spot) || (member == author && !is_founder) {
                 continue;
             }
             let signers = signers.entry(leaf).or_default();
@@ -126,6 +135,9 @@ fn standing(
                 if let Entry::Vacant(place) = standing.depths.entry(member) {
                     place.insert(depth + 1);
                     queue.push_back((member, depth + 1));
+                    if !go_on(&member) {
+                        return standing;
+                    }
                 }
             }
         }
@@ -155,7 +167,7 @@ type By<'a> = BTreeMap<IdentityKey, Vec<Heard<'a>>>;
 /// Those against whom enough voices count, after these rulings and if `others` are made too.
 fn named(voices: &Voices<'_>, rulings: &Rulings, others: &Rulings) -> Rulings {
     let void = |spot: &Spot| is_void(&[rulings, others], spot);
-    let stand = standing(voices, void, |_| false);
+    let stand = standing(voices, void);
     let mut named = Rulings::new();
     for (target, against) in &voices.against {
         if rulings.contains_key(target) {
@@ -165,14 +177,16 @@ fn named(voices: &Voices<'_>, rulings: &Rulings, others: &Rulings) -> Rulings {
         for voice in against {
             let author = voice.spot.log.author;
             if stand.depths.contains_key(&author) && !void(&voice.spot) {
-                let doubts = !undoes_itself(voices, voice, &stand, void);
-                by.entry(author).or_default().push(Heard { voice, doubts });
+                by.entry(author).or_default().push(Heard { voice, doubts: true });
             }
         }
         let needed = voices.founded.rule.revoke();
         let is_enough =
             by.len() >= needed || (!by.is_empty() && are_all(voices, target, &by, rulings, void));
         if is_enough {
+            for heard in by.values_mut().flatten() {
+                heard.doubts = !undoes_itself(voices, heard.voice, &stand, void);
+            }
             let heeded = voices.heeded.get(target).into_iter().flatten();
             let heeded = heeded.filter(|spot| !void(spot)).filter_map(|spot| {
                 let author = spot.log.author;
@@ -200,7 +214,7 @@ fn undoes_itself(
     let signed = voices.signed.get(&target).into_iter().flatten();
     let mut signed = signed.filter(|(leaf, _)| stand.admissions.contains(leaf));
     signed.any(|(_, spot)| is_doubted(spot)) && {
-        let rest = standing(voices, |spot| void(spot) || is_doubted(spot), |_| false);
+        let rest = standing(voices, |spot| void(spot) || is_doubted(spot));
         !rest.depths.contains_key(&voice.spot.log.author)
     }
 }
@@ -218,11 +232,19 @@ fn are_all(
         let mut own = by.get(&spot.log.author).into_iter().flatten();
         own.any(|heard| voices.is_behind(spot, &heard.voice.spot))
     };
-    let stand = standing(voices, void, later);
-    stand
-        .depths
-        .keys()
-        .all(|member| member == target || by.contains_key(member) || rulings.contains_key(member))
+    let is_no_other = |member: &IdentityKey| {
+        member == target || by.contains_key(member) || rulings.contains_key(member)
+    };
+    let mut are_all = is_no_other(&voices.founder);
+    standing_while(
+        voices,
+        |spot| void(spot) || later(spot),
+        |member| {
+            are_all &= is_no_other(member);
+            are_all
+        },
+    );
+    are_all
 }
 
 /// The ruling of these voices. Beyond the last good block is what as many put there as are needed. Of one who spoke

@@ -6,6 +6,7 @@ use crate::model::ledger::membership::{Admitted, Founded, Membership, Revoked};
 use crate::model::ledger::merkle::Hash;
 use crate::model::ledger::names::{LogName, NetworkId};
 use crate::model::ledger::register::{Register, Spot, Statement};
+use crate::model::limits::MAX_VOICES_EACH;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An admission, and where it is signed.
@@ -98,7 +99,13 @@ impl<'a> Voices<'a> {
             }
             // Nobody's voice counts against themselves.
             Membership::Revoked(revoked) if revoked.member() != spot.log.author => {
-                self.against.entry(revoked.member()).or_default().push(Voice { spot, revoked });
+                let against = self.against.entry(revoked.member()).or_default();
+                // Statements come author by author.
+                let own = against.iter().rev();
+                let own = own.take_while(|voice| voice.spot.log.author == spot.log.author);
+                if own.count() < MAX_VOICES_EACH {
+                    against.push(Voice { spot, revoked });
+                }
             }
             Membership::Heeded(heeded) if heeded.member != spot.log.author => {
                 self.heeded.entry(heeded.member).or_default().push(spot);
