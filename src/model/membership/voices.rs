@@ -23,6 +23,7 @@ pub struct Admission<'a> {
 pub struct Voice<'a> {
     /// Where it stands: it says whose it is.
     pub spot: Spot,
+    lamport: u64,
     /// What it says.
     pub revoked: &'a Revoked,
 }
@@ -85,6 +86,7 @@ impl<'a> Voices<'a> {
         for (spot, said) in &all {
             voices.add(*spot, said);
         }
+        voices.against.values_mut().for_each(keep_first);
         voices.first = voices.first_admissions(began);
         Some(voices)
     }
@@ -99,13 +101,9 @@ impl<'a> Voices<'a> {
             }
             // Nobody's voice counts against themselves.
             Membership::Revoked(revoked) if revoked.member() != spot.log.author => {
-                let against = self.against.entry(revoked.member()).or_default();
-                // Statements come author by author.
-                let own = against.iter().rev();
-                let own = own.take_while(|voice| voice.spot.log.author == spot.log.author);
-                if own.count() < MAX_VOICES_EACH {
-                    against.push(Voice { spot, revoked });
-                }
+                let lamport = said.lamport;
+                let voice = Voice { spot, lamport, revoked };
+                self.against.entry(revoked.member()).or_default().push(voice);
             }
             Membership::Heeded(heeded) if heeded.member != spot.log.author => {
                 self.heeded.entry(heeded.member).or_default().push(spot);
@@ -138,4 +136,15 @@ impl<'a> Voices<'a> {
     pub fn is_behind(&self, later: &Spot, earlier: &Spot) -> bool {
         self.register.is_behind(later, earlier)
     }
+}
+
+/// Of each author keeps the first few. The first of all is worth most: a lone voice can rest on when it was raised.
+fn keep_first(against: &mut Vec<Voice<'_>>) {
+    against.sort_by_key(|voice| (voice.spot.log.author, voice.lamport, voice.spot));
+    let mut last = (None, 0);
+    against.retain(|voice| {
+        let author = Some(voice.spot.log.author);
+        last = (author, if last.0 == author { last.1 + 1 } else { 1 });
+        last.1 <= MAX_VOICES_EACH
+    });
 }
