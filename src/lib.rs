@@ -8,6 +8,9 @@
 //!                                                                         +--(bounded channel)--> broadcast
 //!                                                                                                     |
 //!   UDP + TCP + TLS, to the peers  <-- phone <-- dial <-- sync, talk <-- deliver <-------------------+
+//!                                                 ^                                                  ^
+//! beacons <--> discovery --> addresses -----------+                                                  |
+//! hello, cookie <--> probe --> monitor --> status.json     who is elsewhere, or back, is called -----+
 //! ```
 //!
 //! `net::classic` holds the same steps in the original's wire, in clear, for networks that ask for it.

@@ -14,9 +14,9 @@ use crate::model::datagram::{
 use crate::model::ids::PeerNumber;
 use crate::model::keys::{KnockKey, MARK_BYTES, Marker, NetworkKeys, SecretKey};
 use crate::model::limits::{
-    CALL_MEMORY, COOKIE_SLOT, KNOCK_SOURCES, MAX_CALLS, MEMBER_BURST, MEMBER_RATE, MEMBERS_BURST,
-    MEMBERS_RATE, READERS_BURST, READERS_RATE, REFRESH_BURST, REFRESH_RATE, WRONG_TOKEN_LOCK,
-    WRONG_TOKENS,
+    CALL_MEMORY, COOKIE_SLOT, KNOCK_SOURCES, MAX_CALLS, MAX_HOMES, MEMBER_BURST, MEMBER_RATE,
+    MEMBERS_BURST, MEMBERS_RATE, READERS_BURST, READERS_RATE, REFRESH_BURST, REFRESH_RATE,
+    WRONG_TOKEN_LOCK, WRONG_TOKENS,
 };
 use crate::model::message::Bind;
 use crate::model::noise::{Asked, Called, Purpose};
@@ -119,6 +119,13 @@ impl Gate {
     pub fn admit(&mut self, number: PeerNumber, key: KnockKey, token: Token, ip: IpAddr) {
         self.homes.insert(source(ip));
         self.members.insert(key, Member { number, token, wrong_tokens: 0, locked: None });
+    }
+
+    /// Some member is at home at `ip` too. Of addresses that were learned only so many are remembered.
+    pub fn at_home(&mut self, ip: IpAddr) {
+        if self.homes.len() < MAX_HOMES {
+            self.homes.insert(source(ip));
+        }
     }
 
     /// Does what can be done before the next knock. To be called after a datagram was answered.

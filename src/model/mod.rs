@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod align;
+pub mod beacon;
 pub mod bucket;
 pub mod caller;
 pub mod classic;
@@ -21,6 +22,7 @@ pub mod ids;
 pub mod keys;
 pub mod ledger;
 pub mod limits;
+pub mod liveness;
 pub mod meeting;
 pub mod membership;
 pub mod message;
@@ -40,6 +42,7 @@ pub mod section;
 pub mod shown;
 pub mod squeeze;
 pub mod statement;
+pub mod status;
 pub mod view_reader;
 pub mod withheld;
 pub mod writer;

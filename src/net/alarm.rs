@@ -45,7 +45,7 @@ fn rest(context: &Context, peers: &[PeerNumber], deadline: Deadline) -> bool {
         if context.stop.wait(slice) {
             return false;
         }
-        if peers.iter().any(|peer| context.monitor.last_heard(*peer) > begun) {
+        if peers.iter().any(|peer| context.monitor.last_came(*peer) > begun) {
             break;
         }
     }

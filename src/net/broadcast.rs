@@ -7,11 +7,12 @@
 //! turn; the classic one, which can send only the whole database, goes slowly from one peer to the next.
 
 use crate::base::error::{Error, Result};
-use crate::base::seats::Seats;
+use crate::base::seats::{Seat, Seats};
 use crate::base::threads::{STACK_BYTES, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
-    IDLE_LOOK, MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, RETRY_FIRST, RETRY_LAST,
+    IDLE_LOOK, MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, MAX_RETURNS, RETRY_FIRST, RETRY_LAST,
+    RETURN_SPREAD,
 };
 use crate::net::context::{Context, Order, Work};
 use crate::net::deliver::{self, Load};
@@ -35,6 +36,8 @@ const GOSSIP_AFTER: Duration = Duration::from_secs(4);
 const GOSSIP_TO: usize = 3;
 /// Pause when the system gives no further thread.
 const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
+/// Shortest look around while somebody who has come back waits: there may be no place for the call.
+const SHORTEST_LOOK: Duration = Duration::from_millis(50);
 /// A sealed node meets a random peer after this long, give or take half, whatever has happened.
 const MEET: Duration = Duration::from_secs(180);
 /// After a start, everybody is met after this long, give or take half: what was owed before, or edited while the
@@ -104,14 +107,18 @@ fn in_parallel<'a>(
 /// The broadcast thread. It only decides; every delivery has a thread of its own, so that a peer that does
 /// not answer holds up nobody else.
 pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
+    let last_came = |peer| context.monitor.last_came(peer);
+    let is_free = |peer| context.sending.take(&peer).is_some();
+    let look = || Look { now: Instant::now(), last_came: &last_came, is_free: &is_free };
     let mut debts = Debts::default();
     let mut asked: Vec<Work> = Vec::new();
     let mut meet = Instant::now() + about(MEET);
-    let (broadcasts, retries) =
-        (Seats::new(MAX_BROADCASTS, MAX_BROADCASTS), Seats::new(MAX_RETRIES, MAX_RETRIES));
+    let broadcasts = Seats::new(MAX_BROADCASTS, MAX_BROADCASTS);
+    let (retries, returns) =
+        (Seats::new(MAX_RETRIES, MAX_RETRIES), Seats::new(MAX_RETURNS, MAX_RETURNS));
     loop {
         context.stop.check()?;
-        match orders.recv_timeout(IDLE_LOOK) {
+        match orders.recv_timeout(debts.patience()) {
             Ok(order) => {
                 for order in std::iter::once(order).chain(orders.try_iter()) {
                     asked.extend(take(context, order, &mut debts));
@@ -143,26 +150,40 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
                 }
             }
         }
+        // Who has come back does not wait for those that get what is passed on, one after the other.
+        while let Some(seat) = returns.take(&()) {
+            let Some((peer, missed)) = debts.next_due(&look(), true) else { break };
+            retry_in_thread(context, seat, peer, missed, true);
+        }
         if let Some(seat) = retries.take(&()) {
-            let heard = |peer| context.monitor.last_heard(peer);
-            if let Some((peer, missed)) = debts.next_due(Instant::now(), heard) {
-                let node = Arc::clone(context);
-                let started = context.crew.spawn("retry", move || {
-                    retry(&node, peer, missed);
-                    drop(seat);
-                    Ok(())
-                });
-                if let Err(error) = started {
-                    log::warn!("{error}; it is tried again");
-                    context.stop.wait(NO_THREAD_PAUSE);
-                }
+            if let Some((peer, missed)) = debts.next_due(&look(), false) {
+                retry_in_thread(context, seat, peer, missed, false);
             }
         }
     }
 }
 
+fn retry_in_thread(
+    context: &Arc<Context>,
+    seat: Seat<()>,
+    peer: PeerNumber,
+    missed: bool,
+    is_urgent: bool,
+) {
+    let node = Arc::clone(context);
+    let started = context.crew.spawn("retry", move || {
+        retry(&node, peer, missed, is_urgent);
+        drop(seat);
+        Ok(())
+    });
+    if let Err(error) = started {
+        log::warn!("{error}; it is tried again");
+        context.stop.wait(NO_THREAD_PAUSE);
+    }
+}
+
 /// Sends to one peer what it may lack.
-fn retry(context: &Context, peer: PeerNumber, missed: bool) {
+fn retry(context: &Context, peer: PeerNumber, missed: bool, is_urgent: bool) {
     let begun = Instant::now();
     let Some(outcome) = send_to_one(context, peer) else { return };
     let is_full = outcome == Outcome::Full;
@@ -173,6 +194,9 @@ fn retry(context: &Context, peer: PeerNumber, missed: bool) {
     // Once, not at every meeting with it.
     if context.monitor.filled(peer, is_full) || (missed && !is_full) {
         tell_of_one(context, peer, outcome);
+    }
+    if is_urgent {
+        return;
     }
     // The link has a rest before the next one, however slow it is.
     context.stop.wait((cost * PASS_ON_SHARE).min(RETRY_LAST));
@@ -198,6 +222,25 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
             }
         }
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
+        Order::Moved => {
+            for peer in context.book.others(context.me) {
+                debts.hurry(peer.number, context.database.now(), Duration::ZERO);
+            }
+        }
+        Order::Returned(peer) => {
+            // Both see that the other is back: mostly one of them calls, and the other has been met then.
+            let wait = RETURN_SPREAD.mul_f64(rand::random());
+            debts.hurry(peer, context.database.now(), wait);
+        }
+        Order::Differs(peer) => {
+            // All who heard its beacon need not call it: a few pass on what it has, or lacks.
+            let others = context.book.others(context.me).count();
+            let is_chosen = rand::rng().random_range(0..others.max(1)) < GOSSIP_TO;
+            // A long transfer to it is not a failed one.
+            if is_chosen && context.sending.take(&peer).is_some() {
+                debts.owe(peer, context.database.now(), about(GOSSIP_AFTER));
+            }
+        }
         Order::Started => {
             let after = if context.sealed.is_some() { AFTER_START } else { AFTER_CLASSIC_START };
             for peer in context.book.others(context.me) {
@@ -263,6 +306,15 @@ fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) 
     }
 }
 
+/// What is known of peers when it is looked who is due.
+struct Look<'a> {
+    now: Instant,
+    /// When a peer last came back, or called.
+    last_came: &'a dyn Fn(PeerNumber) -> Option<Instant>,
+    /// Whether nobody is sending to it.
+    is_free: &'a dyn Fn(PeerNumber) -> bool,
+}
+
 /// What each peer may lack.
 #[derive(Debug, Default)]
 struct Debts {
@@ -281,13 +333,15 @@ struct Debt {
     failed: Option<Instant>,
     /// Until when a try that has begun is taken to go on, if it says nothing.
     tried: Option<Instant>,
+    /// Whether it was quiet or elsewhere, and is called at once.
+    is_urgent: bool,
 }
 
 impl Debts {
     /// The peer may lack `state`; it gets it after `wait`, or earlier if that was planned already.
     fn owe(&mut self, peer: PeerNumber, state: Ticket, wait: Duration) {
         let due = Instant::now() + wait;
-        let new = Debt { state, due, failures: 0, failed: None, tried: None };
+        let new = Debt { state, due, failures: 0, failed: None, tried: None, is_urgent: false };
         let debt = self.owed.entry(peer).or_insert(new);
         debt.state = debt.state.max(state);
         // Who missed something is tried later and later, whatever is new meanwhile, until it gives a sign of life.
@@ -301,12 +355,28 @@ impl Debts {
         self.has.get(&peer).is_none_or(|has| *has < state)
     }
 
+    /// The peer is there again, or somewhere else: it gets what it may lack after `wait`, whatever was planned.
+    fn hurry(&mut self, peer: PeerNumber, state: Ticket, wait: Duration) {
+        self.owe(peer, state, wait);
+        if let Some(debt) = self.owed.get_mut(&peer).filter(|debt| !debt.is_urgent) {
+            (debt.due, debt.is_urgent) = (Instant::now() + wait, true);
+        }
+    }
+
+    /// How long to wait for orders.
+    fn patience(&self) -> Duration {
+        let urgent = self.owed.values().filter(|debt| debt.is_urgent).map(|debt| debt.due).min();
+        let urgent = urgent.map(|due| due.saturating_duration_since(Instant::now()));
+        urgent.unwrap_or(IDLE_LOOK).clamp(SHORTEST_LOOK, IDLE_LOOK)
+    }
+
     /// A delivery failed: again later, and later each time.
     fn missed(&mut self, peer: PeerNumber, state: Ticket) {
         let now = Instant::now();
         let failures = self.owed.get(&peer).map_or(0, |debt| debt.failures) + 1;
         let wait = RETRY_LAST.min(RETRY_FIRST * 2_u32.saturating_pow(failures - 1));
-        let debt = Debt { state, due: now + wait, failures, failed: Some(now), tried: None };
+        let (due, failed) = (now + wait, Some(now));
+        let debt = Debt { state, due, failures, failed, tried: None, is_urgent: false };
         self.owed.insert(peer, debt);
     }
 
@@ -326,23 +396,27 @@ impl Debts {
 
     /// The peer to be tried next, if one is due, and whether it missed something before.
     /// It is not due again before the try has ended.
-    fn next_due(
-        &mut self,
-        now: Instant,
-        last_heard: impl Fn(PeerNumber) -> Option<Instant>,
-    ) -> Option<(PeerNumber, bool)> {
+    fn next_due(&mut self, look: &Look<'_>, is_urgent: bool) -> Option<(PeerNumber, bool)> {
+        let now = look.now;
         let back = |peer: PeerNumber, debt: &Debt| {
             // It may have called because its own call failed too: two that fail do not drive each other on.
             debt.failed.is_some_and(|failed| {
-                now.duration_since(failed) >= RETRY_FIRST && last_heard(peer) > Some(failed)
+                now.duration_since(failed) >= RETRY_FIRST && (look.last_came)(peer) > Some(failed)
             })
         };
-        let due = self.owed.iter_mut().filter(|(peer, debt)| {
-            debt.tried.is_none_or(|until| until <= now) && (debt.due <= now || back(**peer, debt))
+        let all = self.owed.iter_mut().filter(|(_, debt)| debt.is_urgent == is_urgent);
+        // One that is being called, maybe where it is not any more, is called again behind that.
+        let is_free = |peer, debt: &Debt| match is_urgent {
+            true => (look.is_free)(peer),
+            false => debt.tried.is_none_or(|until| until <= now),
+        };
+        let due = all.filter(|(peer, debt)| {
+            is_free(**peer, debt) && (debt.due <= now || back(**peer, debt))
         });
         let (peer, debt) = due.min_by_key(|(_, debt)| debt.due)?;
         let later = now + RETRY_LAST;
         (debt.due, debt.failed, debt.tried) = (later, None, Some(later));
+        debt.is_urgent = false;
         Some((*peer, debt.failures > 0))
     }
 }
@@ -367,6 +441,27 @@ mod tests {
         assert_eq!(waits.last(), Some(&RETRY_LAST));
         assert!(debts.paid(peer(), Ticket::default()), "it is worth a word");
         assert!(debts.owed.is_empty());
+    }
+
+    fn look(now: Instant) -> Look<'static> {
+        Look { now, last_came: &|_| None, is_free: &|_| true }
+    }
+
+    #[test]
+    fn who_has_come_back_is_called_soon_however_often_it_failed_before_and_once() {
+        let (mut debts, long) = (Debts::default(), Duration::from_secs(3600));
+        for _ in 0..10 {
+            debts.missed(peer(), Ticket::default());
+        }
+        assert_eq!(debts.patience(), IDLE_LOOK);
+        debts.hurry(peer(), Ticket::default(), Duration::ZERO);
+        let debt = debts.owed[&peer()];
+        assert!(debt.is_urgent && debt.due <= Instant::now() && debt.failures == 10);
+        assert_eq!(debts.patience(), SHORTEST_LOOK);
+        debts.hurry(peer(), Ticket::default(), long);
+        assert_eq!(debts.owed[&peer()].due, debt.due, "it is not put off");
+        debts.missed(peer(), Ticket::default());
+        assert!(!debts.owed[&peer()].is_urgent);
     }
 
     #[test]
@@ -395,12 +490,12 @@ mod tests {
         let (mut debts, [first, second]) = (Debts::default(), [1, 2].map(Ticket::from));
         let now = Instant::now() + Duration::from_secs(1);
         debts.owe(peer(), first, Duration::ZERO);
-        assert_eq!(debts.next_due(now, |_| None), Some((peer(), false)));
+        assert_eq!(debts.next_due(&look(now), false), Some((peer(), false)));
         debts.owe(peer(), second, Duration::ZERO);
-        assert_eq!(debts.next_due(now, |_| None), None, "one goes on");
+        assert_eq!(debts.next_due(&look(now), false), None, "one goes on");
         assert!(!debts.paid(peer(), first));
         assert!(debts.may_lack(peer(), second) && !debts.may_lack(peer(), first));
-        assert_eq!(debts.next_due(now, |_| None), Some((peer(), false)), "not in five minutes");
+        assert_eq!(debts.next_due(&look(now), false), Some((peer(), false)), "not in five minutes");
         debts.paid(peer(), second);
         assert!(!debts.may_lack(peer(), second) && debts.owed.is_empty());
     }

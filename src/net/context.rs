@@ -1,9 +1,11 @@
 //! What all threads of a tier-1 node share: `shell::node` makes it, once, and every listener, session and delivery is
 //! given it. With it goes what they tell the broadcast thread.
 
+use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
 use crate::base::threads::{Crew, Stop};
 use crate::model::ids::PeerNumber;
+use crate::net::addresses::Addresses;
 use crate::net::classic::state::Classic;
 use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
@@ -28,8 +30,10 @@ pub struct Context {
     pub notices: Notices,
     /// Ends everything.
     pub stop: Stop,
-    /// The listener's socket; port replies leave from it.
-    pub socket: UdpSocket,
+    /// The socket of the listener in a classic network; a sealed node may have several listeners.
+    pub socket: Option<UdpSocket>,
+    /// Where peers are.
+    pub addresses: Addresses,
     /// What a sealed network needs; in a classic one there is none.
     pub sealed: Option<Arc<Sealed>>,
     /// What a classic network needs; in a sealed one it is not used.
@@ -78,9 +82,34 @@ pub enum Order {
     Heard(PeerNumber),
     /// This peer missed what was sent to it.
     Missed(PeerNumber),
+    /// This node is at another address: all peers have to know.
+    Moved,
+    /// This peer has come back, or says to be at another address: it is called at once.
+    Returned(PeerNumber),
+    /// This peer's beacon says that its ledger is another one.
+    Differs(PeerNumber),
 }
 
 impl Context {
+    /// A trusted peer gave a sign of life. One that was quiet is brought into step at once.
+    pub fn heard(&self, peer: PeerNumber) {
+        if self.monitor.heard(peer) {
+            self.is_back(peer);
+        }
+    }
+
+    /// A peer that was quiet is there again.
+    pub fn is_back(&self, peer: PeerNumber) {
+        log::info!("peer {peer} is back");
+        self.order(Order::Returned(peer));
+    }
+
+    /// The socket of a classic listener.
+    pub fn classic_socket(&self) -> Result<&UdpSocket> {
+        // A node of a classic network does not start without it.
+        self.socket.as_ref().ok_or(Error::Stopped)
+    }
+
     /// Tells the broadcast thread. When its queue is full there is enough to do: the next order or retry
     /// sends the whole database anyway.
     pub fn order(&self, order: Order) {

@@ -1,6 +1,7 @@
 //! Opens a session with a peer, as the member that this node is.
 
 use crate::base::error::{Error, Result};
+use crate::base::threads::lock;
 use crate::model::caller::Errand;
 use crate::model::limits::MOST_CLOSED_DOORS;
 use crate::model::noise::{Asked, Purpose};
@@ -10,17 +11,24 @@ use crate::net::sealed::{Sealed, lacking};
 use crate::store::peer_book::Peer;
 use zeroize::Zeroizing;
 
-/// Opens a session with `peer`. One that does not answer costs `CALL_PATIENCE`.
+/// Opens a session with `peer`, wherever it may be. One that does not answer costs `CALL_PATIENCE`.
 pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -> Result<Channel> {
     let keys = peer.keys().ok_or_else(lacking)?;
+    let token = Sealed::own_token(&context.book, context.me)?;
+    let errand = || {
+        let token = Zeroizing::new(*token.expose());
+        Errand { own: sealed.own.copy(), to: keys.knock, asked: Asked { token, purpose } }
+    };
     let mut closed_doors = 0;
     loop {
-        let token = Zeroizing::new(*Sealed::own_token(&context.book, context.me)?.expose());
-        let errand =
-            Errand { own: sealed.own.copy(), to: keys.knock, asked: Asked { token, purpose } };
-        match sealed.phone.open(peer.address, keys, errand, &context.stop) {
-            Ok(channel) => {
-                context.monitor.heard(peer.number);
+        let ways = context.addresses.ways(peer);
+        match sealed.phone.reach(&ways, keys, &errand, &context.stop) {
+            Ok((channel, at)) => {
+                if context.addresses.proved(peer, at) {
+                    log::info!("peer {} was found at {at}", peer.number);
+                }
+                lock(&sealed.gate).at_home(at.ip());
+                context.heard(peer.number);
                 if purpose != Purpose::Sync {
                     context.order(Order::Heard(peer.number));
                 }
@@ -30,7 +38,10 @@ pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -
             Err(Error::Device { .. } | Error::Peer { .. }) if closed_doors < MOST_CLOSED_DOORS => {
                 closed_doors += 1;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                context.addresses.missed(peer);
+                return Err(error);
+            }
         }
     }
 }

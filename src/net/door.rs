@@ -17,16 +17,18 @@ use crate::net::tls::{self, Other};
 use crate::net::udp;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use crate::store::peer_book::Peer;
-use std::net::{IpAddr, TcpListener};
+use std::net::{IpAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// Pause when the system gives no further socket.
 const NO_SOCKET_PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens a door for an admitted visitor, tells it the port, lets it in, and runs its session.
-pub fn open(context: &Context, sealed: &Sealed, admitted: Admitted) {
+///
+/// `socket` is the one on which it knocked.
+pub fn open(context: &Context, sealed: &Sealed, socket: &UdpSocket, admitted: Admitted) {
     let (visitor, purpose) = (admitted.knock.visitor(), admitted.knock.purpose());
-    let done = serve(context, sealed, admitted);
+    let done = serve(context, sealed, socket, admitted);
     if let Visitor::Member(peer) = visitor {
         if done.is_err() || purpose != Purpose::Sync {
             context.order(Order::Heard(peer));
@@ -47,18 +49,18 @@ pub fn open(context: &Context, sealed: &Sealed, admitted: Admitted) {
     }
 }
 
-fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
+fn serve(context: &Context, sealed: &Sealed, socket: &UdpSocket, admitted: Admitted) -> Result<()> {
     let Admitted { knock, door, place } = admitted;
     let (visitor, purpose, from) = (knock.visitor(), knock.purpose(), knock.from());
     let wrong = |cause| Error::device("open a door", cause);
-    let mut own = context.socket.local_addr().map_err(wrong)?;
+    let mut own = socket.local_addr().map_err(wrong)?;
     own.set_port(0);
     let listener = TcpListener::bind(own).map_err(wrong)?;
     listener.set_nonblocking(true).map_err(wrong)?;
     let port = listener.local_addr().map_err(wrong)?.port();
     let (answer, bind) = knock.open(port, rand::random())?;
     lock(&sealed.gate).answered(&answer);
-    udp::answer(&context.socket, answer.bytes(), from);
+    udp::answer(socket, answer.bytes(), from);
     let other = match visitor {
         Visitor::Member(number) => {
             let keys = context.book.peer(number).and_then(Peer::keys);
@@ -73,7 +75,10 @@ fn serve(context: &Context, sealed: &Sealed, admitted: Admitted) -> Result<()> {
     channel.limit(purpose.longest_of_caller());
     channel.send(&Opened::Welcome.encode())?;
     if let Visitor::Member(peer) = visitor {
-        context.monitor.heard(peer);
+        if let Some(peer) = context.book.peer(peer) {
+            context.addresses.called_from(peer, from.ip());
+        }
+        context.heard(peer);
     }
     let done = session::run(context, sealed, visitor, purpose, &mut channel);
     drop(place);

@@ -2,7 +2,7 @@
 //! What it decides, `model::gate` decides.
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::lock;
+use crate::base::threads::{Stop, lock};
 use crate::base::throttle::Throttle;
 use crate::model::datagram::{KNOCK, Refusal};
 use crate::model::gate::{Decision, Knock, Visitor};
@@ -12,26 +12,31 @@ use crate::net::door;
 use crate::net::sealed::Sealed;
 use crate::net::udp::answer;
 use crate::net::wire::is_not_yet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Listens until the node stops.
-pub fn listen(context: &Arc<Context>, sealed: &Arc<Sealed>) -> Result<()> {
-    let socket = &context.socket;
+/// Listens on `socket` until the node stops, or `end` is set.
+pub fn listen(
+    context: &Arc<Context>,
+    sealed: &Arc<Sealed>,
+    socket: &Arc<UdpSocket>,
+    end: &Stop,
+) -> Result<()> {
     socket
         .set_read_timeout(Some(SLICE))
         .map_err(|cause| Error::device("set up the listener", cause))?;
     let mut listener = Listener {
         context,
         sealed,
+        socket,
         strangers: Throttle::default(),
         troubles: Throttle::default(),
         failures: Throttle::default(),
     };
     // One byte more than the longest datagram: a longer one is seen to be longer.
     let mut buffer = [0; KNOCK + 1];
-    while !context.stop.is_set() {
+    while !context.stop.is_set() && !end.is_set() {
         match socket.recv_from(&mut buffer) {
             Ok((count, from)) => {
                 listener.datagram(buffer.get(..count).unwrap_or_default(), from, Instant::now());
@@ -52,6 +57,7 @@ pub fn listen(context: &Arc<Context>, sealed: &Arc<Sealed>) -> Result<()> {
 struct Listener<'a> {
     context: &'a Arc<Context>,
     sealed: &'a Arc<Sealed>,
+    socket: &'a Arc<UdpSocket>,
     strangers: Throttle,
     troubles: Throttle,
     failures: Throttle,
@@ -62,7 +68,7 @@ impl Listener<'_> {
         let decision = lock(&self.sealed.gate).datagram(bytes, from, now);
         match decision {
             Decision::Answer(bytes) => {
-                answer(&self.context.socket, &bytes, from);
+                answer(self.socket, &bytes, from);
                 lock(&self.sealed.gate).prepare();
             }
             Decision::Knock(knock) => self.admit(knock),
@@ -85,13 +91,14 @@ impl Listener<'_> {
 
     fn admit(&mut self, knock: Box<Knock>) {
         if let Visitor::Member(peer) = knock.visitor() {
-            self.context.monitor.heard(peer);
+            self.context.heard(peer);
         }
         match self.sealed.places.admit(knock) {
             Ok(admitted) => {
                 let (context, sealed) = (Arc::clone(self.context), Arc::clone(self.sealed));
+                let socket = Arc::clone(self.socket);
                 let started = self.context.crew.spawn("session", move || {
-                    door::open(&context, &sealed, admitted);
+                    door::open(&context, &sealed, &socket, admitted);
                     Ok(())
                 });
                 if let Err(error) = started {
@@ -106,7 +113,7 @@ impl Listener<'_> {
                 match knock.busy(BUSY_RETRY.as_secs() as u16) {
                     Ok(busy) => {
                         lock(&self.sealed.gate).answered(&busy);
-                        answer(&self.context.socket, busy.bytes(), from);
+                        answer(self.socket, busy.bytes(), from);
                     }
                     Err(error) => log::debug!("{from}: {error}"),
                 }

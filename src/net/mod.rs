@@ -3,10 +3,12 @@
 //! ```text
 //! who comes:  datagram -> knock -> admission -> door -> session -> merger -> database
 //! who goes:   broadcast, menu -> deliver -> sync, talk -> dial -> phone -> channel (tls, wire)
+//! who is it:  discovery (beacons) -> addresses -> dial;  probe (hello, cookie) -> monitor -> status
 //! ```
 //!
 //! What a knock is worth is decided in `model::gate`, what is said in a session stands in `model::message`.
 
+pub mod addresses;
 pub mod admission;
 pub mod alarm;
 pub mod broadcast;
@@ -18,7 +20,9 @@ pub mod copies;
 pub mod declined;
 pub mod deliver;
 pub mod dial;
+pub mod discovery;
 pub mod door;
+pub mod ears;
 pub mod intake;
 pub mod knock;
 pub mod merger;
@@ -26,10 +30,12 @@ pub mod meter;
 pub mod monitor;
 pub mod notice;
 pub mod phone;
+pub mod probe;
 pub mod refresh;
 pub mod sealed;
 pub mod session;
 pub mod shelf;
+pub mod status;
 pub mod sync;
 pub mod talk;
 pub mod tls;

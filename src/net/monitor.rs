@@ -3,12 +3,19 @@
 
 use crate::base::threads::lock;
 use crate::base::throttle::Throttle;
+use crate::model::beacon::HEADS_BYTES;
 use crate::model::bucket::Buckets;
+use crate::model::datagram::CallId;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{ALARM_BURST, ALARM_RATE, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE};
+use crate::model::ledger::heads::Heads;
+use crate::model::limits::{
+    ALARM_BURST, ALARM_RATE, MAX_KEPT_LOGS, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE,
+};
+use crate::model::liveness::{Liveness, Sign, State};
+use crate::model::status::Apart;
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// What was seen of each peer since this node started.
 #[derive(Debug)]
@@ -16,6 +23,8 @@ pub struct Monitor(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    begun: Instant,
+    liveness: Liveness,
     seen: HashMap<PeerNumber, Seen>,
     messages: Buckets<PeerNumber>,
     alarms: Buckets<PeerNumber>,
@@ -23,37 +32,101 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Seen {
-    heard: Option<Instant>,
+    /// When it last called, was reached, or came.
+    came: Option<Instant>,
     in_step: Option<Instant>,
     /// It had no room for all that it was given.
     is_full: bool,
+    /// What both had when they were last brought into step.
+    met: Option<Arc<Heads>>,
+    /// When its last beacon came, and what it said of its heads.
+    said: Option<(Instant, [u8; HEADS_BYTES])>,
     trouble: Throttle,
 }
 
 impl Default for Monitor {
     fn default() -> Self {
+        Self::new([])
+    }
+}
+
+impl Monitor {
+    /// The monitor of a node with these peers.
+    pub fn new(peers: impl IntoIterator<Item = PeerNumber>) -> Self {
+        let begun = Instant::now();
         Self(Mutex::new(Inner {
+            begun,
+            liveness: Liveness::new(peers, begun),
             seen: HashMap::new(),
             messages: Buckets::new(MESSAGE_BURST, MESSAGE_RATE, MAX_PEERS),
             alarms: Buckets::new(ALARM_BURST, ALARM_RATE, MAX_PEERS),
         }))
     }
-}
 
-impl Monitor {
-    /// A trusted peer gave a sign of life.
-    pub fn heard(&self, peer: PeerNumber) {
-        lock(&self.0).seen.entry(peer).or_default().heard = Some(Instant::now());
+    /// Since when the node runs.
+    pub fn begun(&self) -> Instant {
+        lock(&self.0).begun
     }
 
-    /// When it gave the last one.
+    // --- who is there ---
+
+    /// A trusted peer gave a sign of life. Returns whether it was quiet before.
+    pub fn heard(&self, peer: PeerNumber) -> bool {
+        let (mut inner, now) = (lock(&self.0), Instant::now());
+        inner.seen.entry(peer).or_default().came = Some(now);
+        inner.liveness.heard(peer, now).is_back
+    }
+
+    /// When it last called, was reached, or came back: when it is worth to try again what failed before. That it goes on
+    /// answering probes says nothing new.
+    pub fn last_came(&self, peer: PeerNumber) -> Option<Instant> {
+        lock(&self.0).seen.get(&peer).and_then(|seen| seen.came)
+    }
+
+    /// When it gave the last sign of life.
     pub fn last_heard(&self, peer: PeerNumber) -> Option<Instant> {
-        lock(&self.0).seen.get(&peer).and_then(|seen| seen.heard)
+        lock(&self.0).liveness.last_heard(peer)
     }
 
-    /// Both ledgers were brought into step.
-    pub fn in_step(&self, peer: PeerNumber) {
-        lock(&self.0).seen.entry(peer).or_default().in_step = Some(Instant::now());
+    /// Whether it is there.
+    pub fn state(&self, peer: PeerNumber) -> State {
+        lock(&self.0).liveness.state(peer)
+    }
+
+    /// How long its last answer took.
+    pub fn round_trip(&self, peer: PeerNumber) -> Option<Duration> {
+        lock(&self.0).liveness.round_trip(peer)
+    }
+
+    /// Whom to probe now, and how many probes of it were missed; and if nobody, when to look again.
+    pub fn to_probe(&self, now: Instant) -> Result<(PeerNumber, u32), Option<Instant>> {
+        let mut inner = lock(&self.0);
+        inner.liveness.due(now).ok_or_else(|| inner.liveness.next())
+    }
+
+    /// A probe was sent.
+    pub fn probed(&self, peer: PeerNumber, call: CallId, now: Instant) {
+        lock(&self.0).liveness.asked(peer, call, now, rand::random());
+    }
+
+    /// A probe was answered.
+    pub fn answered(&self, call: CallId, now: Instant) -> Option<Sign> {
+        let mut inner = lock(&self.0);
+        let sign = inner.liveness.answered(call, now)?;
+        if sign.is_back || sign.is_new {
+            inner.seen.entry(sign.peer).or_default().came = Some(now);
+        }
+        Some(sign)
+    }
+
+    // --- who has what ---
+
+    /// Both ledgers were brought into step: both have these heads.
+    pub fn in_step(&self, peer: PeerNumber, heads: Heads) {
+        let mut inner = lock(&self.0);
+        let seen = inner.seen.entry(peer).or_default();
+        seen.in_step = Some(Instant::now());
+        seen.met = (heads.len() <= MAX_KEPT_LOGS).then(|| Arc::new(heads));
     }
 
     /// When that was last done.
@@ -69,6 +142,33 @@ impl Monitor {
         is_full && !was_full
     }
 
+    /// A peer's beacon tells of its heads.
+    pub fn said(&self, peer: PeerNumber, heads: [u8; HEADS_BYTES]) {
+        lock(&self.0).seen.entry(peer).or_default().said = Some((Instant::now(), heads));
+    }
+
+    /// How far apart a peer and this node are, which has these heads.
+    pub fn apart(&self, peer: PeerNumber, own: &Heads) -> Apart {
+        let (met, in_step, said) = match lock(&self.0).seen.get(&peer) {
+            Some(seen) => (seen.met.clone(), seen.in_step, seen.said),
+            None => return Apart::Unknown,
+        };
+        // What a beacon said before they met does not count any more.
+        let said = said.filter(|(at, _)| Some(*at) > in_step).map(|(_, heads)| heads);
+        let is_same = said.map(|said| own.digest().starts_with(&said));
+        let lacks = met.map(|met| {
+            own.beyond(&met).iter().map(|range| u64::from(range.to - range.from)).sum::<u64>()
+        });
+        match (is_same, lacks) {
+            (Some(true), _) | (None, Some(0)) => Apart::InStep,
+            (_, Some(blocks)) if blocks > 0 => Apart::Behind(blocks),
+            (Some(false), _) => Apart::Differs,
+            (None, _) => Apart::Unknown,
+        }
+    }
+
+    // --- noise ---
+
     /// A session with the peer went wrong. `Some(n)`: log it, and say that `n` before it were not logged.
     pub fn trouble(&self, peer: PeerNumber) -> Option<u64> {
         lock(&self.0).seen.entry(peer).or_default().trouble.note(Instant::now())
@@ -82,5 +182,39 @@ impl Monitor {
     /// Whether one more alarm of the peer may be shown now.
     pub fn may_alarm(&self, peer: PeerNumber) -> bool {
         lock(&self.0).alarms.take(peer, Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ledger::heads::Head;
+    use crate::model::ledger::names::LogName;
+
+    fn heads(length: u32) -> Heads {
+        let name = LogName { author: [1; 32].into(), log: 1.into() };
+        [Head { name, length, hash: [length as u8; 32].into() }].into_iter().collect()
+    }
+
+    fn half(heads: &Heads) -> [u8; HEADS_BYTES] {
+        *heads.digest().first_chunk().expect("32 bytes")
+    }
+
+    #[test]
+    fn how_far_apart_a_peer_is_follows_from_the_last_meeting_and_the_last_beacon() {
+        let (monitor, peer) = (Monitor::default(), 2.try_into().expect("2"));
+        assert_eq!(monitor.apart(peer, &heads(3)), Apart::Unknown);
+        monitor.said(peer, half(&heads(3)));
+        assert_eq!(monitor.apart(peer, &heads(3)), Apart::InStep);
+        assert_eq!(monitor.apart(peer, &heads(4)), Apart::Differs);
+        monitor.in_step(peer, heads(4));
+        assert_eq!(monitor.apart(peer, &heads(4)), Apart::InStep);
+        assert_eq!(monitor.apart(peer, &heads(9)), Apart::Behind(5));
+        // It got them from somebody else.
+        monitor.said(peer, half(&heads(9)));
+        assert_eq!(monitor.apart(peer, &heads(9)), Apart::InStep);
+        // It has something that we lack.
+        monitor.said(peer, half(&heads(10)));
+        assert_eq!(monitor.apart(peer, &heads(4)), Apart::Differs);
     }
 }

@@ -78,6 +78,8 @@ pub enum Notice {
 pub enum Progress<'a> {
     /// A node is being asked; the number of this try, and of how many.
     Asking(&'a Peer, usize, usize),
+    /// Nobody answered; it is waited until a node says on the local network where it is.
+    Listening,
     /// Another node is being asked whether it signs the same.
     Confirming(&'a Peer),
     /// It did not answer, or not with a whole copy.

@@ -2,18 +2,21 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::base::threads::Stop;
+use crate::base::threads::{STACK_BYTES, Stop};
 use crate::model::caller::{CallState, Caller, Errand};
 use crate::model::datagram::{Datagrams, KNOCK, PORT};
 use crate::model::keys::PublicKeys;
-use crate::model::limits::{CALL_PATIENCE, CALL_REFUSED, DOOR_OPEN, SLICE};
+use crate::model::limits::{CALL_PATIENCE, CALL_REFUSED, DOOR_OPEN, NEXT_WAY, SLICE};
 use crate::model::message::{Bind, Opened, Opening};
 use crate::net::channel::Channel;
 use crate::net::tls::Credentials;
 use crate::net::udp::any_socket;
 use crate::net::wire::{Wire, is_not_yet};
+use rustls::Connection;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Shortest wait on a socket: a time of zero would be for ever.
@@ -29,6 +32,69 @@ pub struct Phone {
 }
 
 impl Phone {
+    /// Opens a session with the node that has these keys and is at one of `ways`; returns at which. The first is the most
+    /// promising; if it does not answer soon, the next is tried too, so that a wrong one costs little.
+    pub fn reach(
+        &self,
+        ways: &[SocketAddr],
+        keys: &PublicKeys,
+        errand: &(dyn Fn() -> Errand + Sync),
+        stop: &Stop,
+    ) -> Result<(Channel, SocketAddr)> {
+        if let [only] = ways {
+            return self.open(*only, keys, errand(), stop).map(|channel| (channel, *only));
+        }
+        let longest = errand().asked.purpose.longest_of_node();
+        let (at, port, bind) = self.first(ways, errand, stop)?;
+        let tls = self.credentials.client(&keys.identity);
+        self.enter(at, port, bind, tls, longest, stop).map(|channel| (channel, at))
+    }
+
+    /// Knocks at all of `ways`, each a while after the one before. The first that names a port counts.
+    fn first(
+        &self,
+        ways: &[SocketAddr],
+        errand: &(dyn Fn() -> Errand + Sync),
+        stop: &Stop,
+    ) -> Result<(SocketAddr, u16, Bind)> {
+        let (over, (tell, told)) = (Stop::default(), sync_channel(ways.len()));
+        thread::scope(|scope| {
+            let (mut ways, mut running) = (ways.iter(), 0);
+            let mut failed = Error::Deadline { what: "the node's answer" };
+            loop {
+                if let Some(to) = ways.next() {
+                    let (tell, over) = (tell.clone(), over.clone());
+                    let knock = move || {
+                        let is_over = || stop.check().and_then(|()| over.check());
+                        let done = self.knock(*to, errand(), &mut || (), &is_over);
+                        // Nobody waits for the others once one has answered.
+                        let _ = tell.send((*to, done));
+                    };
+                    let builder = thread::Builder::new().name("dial".into());
+                    match builder.stack_size(STACK_BYTES).spawn_scoped(scope, knock) {
+                        Ok(_) => running += 1,
+                        Err(cause) => failed = Error::device("start thread dial", cause),
+                    }
+                } else if running == 0 {
+                    return Err(failed);
+                }
+                match told.recv_timeout(NEXT_WAY) {
+                    Ok((at, Ok((port, bind)))) => {
+                        over.set();
+                        return Ok((at, port, bind));
+                    }
+                    // It is there, and has no place.
+                    Ok((_, Err(busy @ Error::Busy { .. }))) => {
+                        over.set();
+                        return Err(busy);
+                    }
+                    Ok((_, Err(error))) => (failed, running) = (error, running - 1),
+                    Err(_) => {}
+                }
+            }
+        })
+    }
+
     /// Opens a session with the node at `to` that has these keys. When this returns, the node has let us in.
     pub fn open(
         &self,
@@ -41,13 +107,27 @@ impl Phone {
         let mut tls = None;
         // Made while the node opens the knock, which takes it longer.
         let mut meanwhile = || tls = Some(self.credentials.client(&keys.identity));
-        let (port, bind) = self.knock(to, errand, &mut meanwhile, stop)?;
+        let is_over = || stop.check();
+        let (port, bind) = self.knock(to, errand, &mut meanwhile, &is_over)?;
+        let tls = tls.unwrap_or_else(|| self.credentials.client(&keys.identity));
+        self.enter(to, port, bind, tls, longest, stop)
+    }
+
+    /// Goes in at a door.
+    fn enter(
+        &self,
+        to: SocketAddr,
+        port: u16,
+        bind: Bind,
+        tls: Result<Connection>,
+        longest: usize,
+        stop: &Stop,
+    ) -> Result<Channel> {
         let deadline = Deadline::after(DOOR_OPEN);
         // The rest of the address too: a link-local one of IPv6 has a scope.
         let mut door = to;
         door.set_port(port);
         let wire = Wire::connect(door, deadline, stop)?;
-        let tls = tls.unwrap_or_else(|| self.credentials.client(&keys.identity));
         let mut channel = Channel::new(tls?, wire);
         // Goes out with the end of the handshake: not before the node has proved its key.
         channel.send(&Opening::Bind(bind).encode())?;
@@ -63,7 +143,7 @@ impl Phone {
         to: SocketAddr,
         errand: Errand,
         meanwhile: &mut dyn FnMut(),
-        stop: &Stop,
+        is_over: &dyn Fn() -> Result<()>,
     ) -> Result<(u16, Bind)> {
         let wrong = |cause| Error::device("call a node", cause);
         let socket = any_socket(to).map_err(wrong)?;
@@ -73,7 +153,7 @@ impl Phone {
         let mut caller = Caller::new(&self.datagrams, errand, rand::random(), Instant::now());
         let mut refused = 0;
         while let Some(left) = deadline.left() {
-            stop.check()?;
+            is_over()?;
             if let Some(bytes) = caller.due(Instant::now()) {
                 match socket.send(bytes) {
                     Ok(KNOCK) => meanwhile(),

@@ -10,7 +10,8 @@ use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::{NetworkKeys, PublicKeys, SecretKey};
 use crate::model::limits::{
-    COMPARE_PATIENCE, MAX_ROWS_PIECE, REFRESH_TRIES, SECOND_OPINIONS, SLOWEST_FILE, TOKEN_DIGITS,
+    COMPARE_PATIENCE, MAX_ROWS_PIECE, READER_LISTENS, REFRESH_TRIES, SECOND_OPINIONS, SLICE,
+    SLOWEST_FILE, TOKEN_DIGITS,
 };
 use crate::model::message::{Fetching, Giving, Taking};
 use crate::model::noise::{Asked, Purpose};
@@ -22,6 +23,7 @@ use crate::model::row::Row;
 use crate::model::section::Section;
 use crate::model::squeeze::unsqueeze;
 use crate::model::statement::{Hash, Signed};
+use crate::net::addresses::Addresses;
 use crate::net::channel::Channel;
 use crate::net::classic;
 use crate::net::declined;
@@ -44,6 +46,8 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(300);
 pub struct Refresh<'a> {
     book: &'a PeerBook,
     stop: &'a Stop,
+    /// Where nodes are.
+    addresses: &'a Addresses,
     /// The copy that the person has: if it is not empty, an empty one does not replace it.
     has_copy: bool,
     /// Rows that are here: at first those of the copy, then more and more of the new one.
@@ -87,21 +91,28 @@ impl<'a> Refresh<'a> {
     /// The refresh of a copy. `begun` is what an earlier one left behind, if there was one.
     pub fn new(
         book: &'a PeerBook,
+        addresses: &'a Addresses,
         stop: &'a Stop,
         copy: &PublicView,
         begun: Option<PublicView>,
     ) -> Self {
         let view = begun.unwrap_or_else(|| copy.clone()).ordered();
         let (hash, rows, anew) = (view.hash(), view.into_rows(), HashSet::new());
-        Self { book, stop, has_copy: !copy.is_empty(), rows, hash, has_more: false, anew }
+        let has_copy = !copy.is_empty();
+        Self { book, stop, addresses, has_copy, rows, hash, has_more: false, anew }
     }
 
-    /// Asks random tier-1 nodes, each at most three times. Returns the first whole copy.
+    /// Asks random tier-1 nodes, each at most three times. Returns the first whole copy. Where nodes light beacons for
+    /// readers, it listens to them if nobody answers, and tries again.
     pub fn run(&mut self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Renewed<'a>> {
         let mut peers: Vec<_> = self.book.all().iter().collect();
-        let tries = peers.len() * REFRESH_TRIES;
-        for round in 0..REFRESH_TRIES {
-            if round > 0 && self.stop.wait(BETWEEN_ROUNDS) {
+        let rounds = REFRESH_TRIES + usize::from(self.book.beacons().readers);
+        let tries = peers.len() * rounds;
+        for round in 0..rounds {
+            if round == REFRESH_TRIES {
+                progress(Progress::Listening);
+                self.listen()?;
+            } else if round > 0 && self.stop.wait(BETWEEN_ROUNDS) {
                 return Err(Error::Stopped);
             }
             peers.shuffle(&mut rand::rng());
@@ -116,6 +127,20 @@ impl<'a> Refresh<'a> {
             }
         }
         Err(Error::Deadline { what: "a tier-1 node's answer" })
+    }
+
+    /// Waits until a beacon says where its node is, or none has come.
+    fn listen(&self) -> Result<()> {
+        let (before, deadline) = (self.addresses.sightings(), Deadline::after(READER_LISTENS));
+        while let Some(slice) = deadline.slice(SLICE) {
+            if self.stop.wait(slice) {
+                return Err(Error::Stopped);
+            }
+            if self.addresses.sightings() > before {
+                return Ok(());
+            }
+        }
+        Err(Error::Deadline { what: "a node's beacon" })
     }
 
     /// What a refresh that broke off leaves for the next one, if it brought anything: rows of the old copy, and
@@ -153,7 +178,7 @@ impl<'a> Refresh<'a> {
             true => (Vec::new(), PublicView::default().hash()),
             false => (self.rows.clone(), self.hash),
         };
-        let mut channel = open(keys, peer, self.stop)?;
+        let mut channel = open(keys, peer, self.addresses, self.stop)?;
         channel.send(&Fetching::Fetch(hash).encode())?;
         let signed = signed_by(pinned, self.book, &mut channel)?;
         let flow = channel.flow(SLOWEST_FILE);
@@ -251,7 +276,7 @@ impl<'a> Refresh<'a> {
 
     fn confirm(&self, keys: &NetworkKeys, peer: &Peer, first: &Signed) -> Result<Signed> {
         let pinned = peer.keys().ok_or_else(lacking)?;
-        let mut channel = open(keys, peer, self.stop)?;
+        let mut channel = open(keys, peer, self.addresses, self.stop)?;
         channel.send(&Fetching::Confirm(first.heads).encode())?;
         signed_by(pinned, self.book, &mut channel)
     }
@@ -266,11 +291,11 @@ fn tell(came: usize, stays: usize, channel: &Channel) {
 }
 
 /// Opens a session for a refresh.
-fn open(keys: &NetworkKeys, peer: &Peer, stop: &Stop) -> Result<Channel> {
+fn open(keys: &NetworkKeys, peer: &Peer, addresses: &Addresses, stop: &Stop) -> Result<Channel> {
     let pinned = peer.keys().ok_or_else(lacking)?;
     // Made up for this one call: nobody can tell that two of them come from one device.
     let nobody = Identity::random(&mut rand::rng());
-    let errand = Errand {
+    let errand = || Errand {
         own: SecretKey::from(*nobody.knock_secret().expose()).into(),
         to: pinned.knock,
         asked: Asked { token: Zeroizing::new([0; TOKEN_DIGITS]), purpose: Purpose::Refresh },
@@ -282,7 +307,16 @@ fn open(keys: &NetworkKeys, peer: &Peer, stop: &Stop) -> Result<Channel> {
         reader: SecretKey::from(*keys.reader.expose()),
     };
     let phone = Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::of(&nobody)? };
-    phone.open(peer.address, pinned, errand, stop)
+    match phone.reach(&addresses.ways(peer), pinned, &errand, stop) {
+        Ok((channel, at)) => {
+            addresses.proved(peer, at);
+            Ok(channel)
+        }
+        Err(error) => {
+            addresses.missed(peer);
+            Err(error)
+        }
+    }
 }
 
 /// What the node with these keys signs, which it says first.

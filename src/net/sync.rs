@@ -84,14 +84,16 @@ struct Visit<'a> {
     not_taken: u32,
     /// Whether what was here when it began was not all on the disk, and so was not told.
     is_behind: bool,
+    /// What both have in the end, if nothing is left out.
+    both: Heads,
 }
 
 impl<'a> Visit<'a> {
     fn new(context: &'a Context, peer: PeerNumber, channel: &'a mut Channel) -> Self {
         let (told, taken, round_trip) = (Heads::default(), Taken::default(), Instant::now());
-        let ticket = Ticket::default();
+        let (ticket, both) = (Ticket::default(), Heads::default());
         let (not_taken, is_behind) = (0, false);
-        Self { context, peer, channel, round_trip, told, taken, ticket, not_taken, is_behind }
+        Self { context, peer, channel, round_trip, told, taken, ticket, not_taken, is_behind, both }
     }
 
     fn meet(&mut self) -> Result<Stored> {
@@ -115,6 +117,7 @@ impl<'a> Visit<'a> {
         self.told = mine.heads.clone();
         self.send(&Meeting::Heads(mine))?;
         let theirs = self.first_heads()?;
+        self.both = self.told.iter().chain(theirs.heads.iter()).collect();
         let pace = Pace::new(self.round_trip.elapsed());
         self.look_at(&theirs.heads);
         self.find_forks(&theirs)?;
@@ -133,6 +136,7 @@ impl<'a> Visit<'a> {
         self.look_at(&theirs.heads);
         let mine = self.having(Some(&theirs.heads));
         self.told = mine.heads.clone();
+        self.both = mine.heads.iter().chain(theirs.heads.iter()).collect();
         self.round_trip = Instant::now();
         // Before anything comes: what they give is not given back.
         let mut ranges = self.lacked_by(&theirs);
@@ -474,7 +478,7 @@ impl<'a> Visit<'a> {
         let tally =
             Tally { new: changes, known, strange: 0, refused: full, waiting, contested, broken };
         if !broken && !self.is_behind && self.not_taken == 0 {
-            self.context.monitor.in_step(self.peer);
+            self.context.monitor.in_step(self.peer, self.both.clone());
         }
         if changes > 0 || waiting > 0 {
             self.context.order(Order::Applied(self.peer));

@@ -2,12 +2,14 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
+use crate::model::dialect::Dialect;
 use crate::model::ids::PeerNumber;
 use crate::model::secret::Token;
-use crate::shell::node::Node;
+use crate::shell::node::{Node, Plan};
 use crate::shell::screen::{LogLines, Printer, Screen};
 use crate::shell::{
-    ask, export, history, identity, membership, setup, tier2, verify, view, wipe, words,
+    ask, export, history, identity, membership, setup, status, status_words, tier2, verify, view,
+    wipe, words,
 };
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
@@ -41,6 +43,8 @@ enum Command {
     Tier1(Tier1),
     /// Start a tier-2 node: a refugee's read-only copy without the sensitive data
     Tier2(Tier2),
+    /// Show what a node on this machine sees of its peers: who is there, and how far apart
+    Status(status::Options),
     /// Check a node's ledger without the node: every signature, and whether anything was changed since
     Verify(verify::Options),
     /// Show what happened to a record: what changed, when, and by which organisation
@@ -69,6 +73,12 @@ struct Tier1 {
     /// The file whose first line is the passphrase of the identity, instead of asking for it
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
+    /// Send no beacons on the local network, hear none, and listen only at the address of the peers file
+    #[arg(long)]
+    no_beacon: bool,
+    /// Keep a text file for Prometheus here, for the textfile collector of node_exporter (FILE.prom)
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -124,6 +134,7 @@ pub fn run() -> ExitCode {
         Command::Fingerprint(options) => membership::fingerprint(&options),
         Command::Tier1(options) => tier1(&options),
         Command::Tier2(options) => tier2(&options),
+        Command::Status(options) => status::run(&options),
         Command::Verify(options) => return verify::run(&options),
         Command::History(options) => history::run(&options),
         Command::Ledger(options) => export::run(&options),
@@ -145,6 +156,9 @@ pub fn run() -> ExitCode {
 fn tier1(options: &Tier1) -> Result<()> {
     let book = PeerBook::read_tier1(&options.peers)?;
     let number = PeerNumber::try_from(options.number)?;
+    if options.metrics.is_some() && book.dialect() == Dialect::Classic {
+        return Err(Error::input("--metrics", status_words::NO_METRICS, "leave it away"));
+    }
     let folder = DataFolder::open(&options.data)?;
     // Before the screen begins: it may ask for a passphrase.
     let passphrase = options.passphrase_file.as_deref();
@@ -152,7 +166,16 @@ fn tier1(options: &Tier1) -> Result<()> {
     let (screen, printer, stop) = begin()?;
     folder.tighten();
     files::tighten(&options.peers);
-    let started = Node::start(book, &options.peers, number, identity, &folder, &screen, &stop);
+    let plan = Plan {
+        book,
+        peers_file: &options.peers,
+        me: number,
+        identity,
+        folder: &folder,
+        lights_beacons: !options.no_beacon,
+        metrics: options.metrics.as_deref(),
+    };
+    let started = Node::start(plan, &screen, &stop);
     let node = match started {
         Ok(node) => node,
         Err(error) => {

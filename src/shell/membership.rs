@@ -7,7 +7,7 @@ use crate::model::secret::Token;
 use crate::shell::identity::no_peer;
 use crate::shell::{ask, setup_words};
 use crate::store::files;
-use crate::store::peer_book::{Peer, PeerBook};
+use crate::store::peer_book::{Beacons, Peer, PeerBook};
 use crate::store::peers_file::read_card;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -55,10 +55,10 @@ pub struct Fingerprint {
 pub fn add(options: &Add) -> Result<()> {
     let file = &options.peers;
     let founded = files::is_missing(file)?;
-    let (network, keys, mut peers) = match founded {
+    let (network, keys, mut peers, beacons) = match founded {
         true => {
             let network = options.network.as_deref().unwrap_or("aid network").trim().to_owned();
-            (network, NetworkKeys::random(&mut rand::rng()), Vec::new())
+            (network, NetworkKeys::random(&mut rand::rng()), Vec::new(), Beacons::default())
         }
         false => existing(file, options.network.as_deref())?,
     };
@@ -71,7 +71,7 @@ pub fn add(options: &Add) -> Result<()> {
         }
     }
     // Checked before anybody is called.
-    let book = PeerBook::sealed(file, network, keys, peers)?;
+    let book = PeerBook::sealed(file, network, keys, peers)?.with_beacons(beacons);
     for number in &changes {
         confirm(book.peer(*number), options.yes)?;
     }
@@ -83,9 +83,14 @@ pub fn add(options: &Add) -> Result<()> {
     ask::say(&setup_words::network_changed(file, book.all().len(), founded))
 }
 
-fn existing(file: &Path, network: Option<&str>) -> Result<(String, NetworkKeys, Vec<Peer>)> {
+fn existing(
+    file: &Path,
+    network: Option<&str>,
+) -> Result<(String, NetworkKeys, Vec<Peer>, Beacons)> {
     let place = file.display().to_string();
-    let (name, keys, peers) = PeerBook::read_tier1(file)?.into_parts();
+    let book = PeerBook::read_tier1(file)?;
+    let beacons = book.beacons();
+    let (name, keys, peers) = book.into_parts();
     if network.is_some_and(|network| network.trim() != name) {
         return Err(Error::input(
             place,
@@ -94,7 +99,7 @@ fn existing(file: &Path, network: Option<&str>) -> Result<(String, NetworkKeys, 
         ));
     }
     match keys {
-        Some(keys) => Ok((name, keys, peers)),
+        Some(keys) => Ok((name, keys, peers, beacons)),
         None => Err(Error::input(
             place,
             "it is of a classic network, which has no keys",

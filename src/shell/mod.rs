@@ -25,6 +25,8 @@ pub mod screen;
 pub mod setup;
 pub mod setup_local;
 pub mod setup_words;
+pub mod status;
+pub mod status_words;
 pub mod table;
 pub mod talk;
 pub mod talk_words;

@@ -1,5 +1,6 @@
 //! Puts a tier-1 node together, and takes it apart: the only place that knows all of its threads.
 
+use crate::base::clock::wall;
 use crate::base::error::{Error, Result};
 use crate::base::seats::Seats;
 use crate::base::threads::{Stop, spawn};
@@ -7,24 +8,31 @@ use crate::model::dialect::Dialect;
 use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::ledger::names::Namer;
-use crate::model::limits::{BROADCAST_QUEUE, LISTENER_BUFFER, MAX_ALARMS, MAX_PEERS};
+use crate::model::limits::{BROADCAST_QUEUE, MAX_ALARMS, MAX_PEERS};
+use crate::net::addresses::Addresses;
 use crate::net::broadcast;
 use crate::net::classic;
 use crate::net::context::{Context, Order};
+use crate::net::discovery::{self, Lighthouse};
+use crate::net::ears::listener;
 use crate::net::knock;
+use crate::net::monitor::Monitor;
 use crate::net::notice::{Notice, Notices};
+use crate::net::probe;
 use crate::net::sealed::Sealed;
+use crate::net::status;
 use crate::shell::identity::{self, no_peer};
 use crate::shell::menu;
 use crate::shell::notice_words;
 use crate::shell::screen::Screen;
-use crate::shell::words;
+use crate::shell::{status_words, words};
+use crate::store::addresses_file::{self, Learned};
 use crate::store::database::Database;
 use crate::store::files::DataFolder;
 use crate::store::opening::Owner;
 use crate::store::peer_book::PeerBook;
 use crate::store::saver::{Disk, Edits};
-use rustix::net::sockopt;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +42,24 @@ use std::time::{Duration, Instant};
 
 /// How long the end waits for what the person asked for and is still on its way.
 const LAST_WORK: Duration = Duration::from_millis(250);
+/// What a tier-1 node is made of.
+pub struct Plan<'a> {
+    /// Who belongs to its network.
+    pub book: PeerBook,
+    /// Where that was read.
+    pub peers_file: &'a Path,
+    /// Which of them it is.
+    pub me: PeerNumber,
+    /// Its identity; in a classic network it needs none.
+    pub identity: Option<Identity>,
+    /// Its data.
+    pub folder: &'a DataFolder,
+    /// Whether it may tell and hear on the local network who is where.
+    pub lights_beacons: bool,
+    /// Where a file for Prometheus is kept.
+    pub metrics: Option<&'a Path>,
+}
+
 /// A running tier-1 node.
 pub struct Node {
     context: Arc<Context>,
@@ -45,18 +71,14 @@ pub struct Node {
 
 impl Node {
     /// Opens the database, binds the listener, and starts the threads.
-    pub fn start(
-        book: PeerBook,
-        peers_file: &Path,
-        me: PeerNumber,
-        identity: Option<Identity>,
-        folder: &DataFolder,
-        screen: &Screen,
-        stop: &Stop,
-    ) -> Result<Self> {
+    pub fn start(plan: Plan<'_>, screen: &Screen, stop: &Stop) -> Result<Self> {
+        let Plan { book, peers_file, me, identity, folder, lights_beacons, metrics } = plan;
         let own = book.peer(me).ok_or_else(|| no_peer(peers_file, me))?;
         let file = format!("DATABASE{me}.txt");
-        let socket = bind(own.address)?;
+        let (learned, boot) = learned(folder, book.dialect());
+        let house = identity.as_ref().filter(|_| lights_beacons);
+        let house = house.and_then(|identity| Lighthouse::new(&book, me, identity, boot));
+        let mut socket = bind(own.address, house.is_some())?;
         let sealed = match &identity {
             Some(identity) => Some(Arc::new(Sealed::new(&book, me, identity)?)),
             None => None,
@@ -67,18 +89,22 @@ impl Node {
         if book.dialect() == Dialect::Classic {
             screen.say(words::CLASSIC_WARNING);
         }
+        if socket.is_none() {
+            screen.say(format!("{}: {}.", own.address, status_words::ELSEWHERE));
+        }
         screen.say(words::loaded(&file, &loaded));
         let (orders, queue) = sync_channel(BROADCAST_QUEUE);
         let context = Arc::new(Context {
             me,
             sealed: sealed.clone(),
             notices: notices(&book, screen),
+            addresses: Addresses::new(&book, &learned),
+            monitor: Monitor::new(book.others(me).map(|peer| peer.number)),
+            socket: socket.take_if(|_| sealed.is_none()),
             book,
             database,
             stop: stop.clone(),
-            socket,
             classic: Default::default(),
-            monitor: Default::default(),
             sending: Seats::new(MAX_PEERS, 1),
             alarms: Seats::new(MAX_ALARMS, MAX_ALARMS),
             shelves: Default::default(),
@@ -86,29 +112,17 @@ impl Node {
             orders,
             work: Default::default(),
         });
-        let (keeper, listener, teller) = (context.clone(), context.clone(), context.clone());
         let changes_end = Stop::default();
         let keep_until = changes_end.clone();
-        let saver = spawn("saver", move || {
-            let tell = |disk| {
-                match disk {
-                    Disk::Edited(edits) if edits == Edits::default() => return,
-                    Disk::Edited(edits) if edits.changes > 0 => {
-                        keeper.order(Order::ToAll(keeper.work.clone()));
-                    }
-                    Disk::Edited(_) | Disk::Failing(_) | Disk::Well | Disk::Gone => {}
-                }
-                keeper.notices.tell(Notice::Disk(disk));
-            };
-            keeper.database.keep_saved(&keep_until, tell)
-        })?;
-        let threads = vec![
-            spawn("listener", move || match &sealed {
-                Some(sealed) => knock::listen(&listener, sealed),
-                None => classic::knock::listen(&listener),
-            })?,
-            spawn("broadcast", move || broadcast::run(&teller, &queue))?,
-        ];
+        let saver = spawn_with(&context, "saver", move |context| keep_saved(context, &keep_until))?;
+        let mut threads = match sealed {
+            None => vec![spawn_with(&context, "listener", classic::knock::listen)?],
+            Some(sealed) => {
+                let files = status::Files::new(folder, metrics, boot);
+                listening(&context, &sealed, socket, house, files)?
+            }
+        };
+        threads.push(spawn_with(&context, "broadcast", move |node| broadcast::run(node, &queue))?);
         // What was edited while the node was down, or owed before it ended, reaches the others in a while.
         context.order(Order::Started);
         Ok(Self { context, threads, saver, changes_end })
@@ -138,6 +152,76 @@ impl Node {
         join(self.saver);
         self.context.database.is_saved(last)
     }
+}
+
+/// Keeps the files of the database as they should be, until `end`.
+fn keep_saved(context: &Arc<Context>, end: &Stop) -> Result<()> {
+    let tell = |disk| {
+        match disk {
+            Disk::Edited(edits) if edits == Edits::default() => return,
+            Disk::Edited(edits) if edits.changes > 0 => {
+                context.order(Order::ToAll(context.work.clone()));
+            }
+            Disk::Edited(_) | Disk::Failing(_) | Disk::Well | Disk::Gone => {}
+        }
+        context.notices.tell(Notice::Disk(disk));
+    };
+    context.database.keep_saved(end, tell)
+}
+
+/// Starts a thread that shares the node.
+fn spawn_with(
+    context: &Arc<Context>,
+    name: &str,
+    work: impl FnOnce(&Arc<Context>) -> Result<()> + Send + 'static,
+) -> Result<JoinHandle<()>> {
+    let context = Arc::clone(context);
+    spawn(name, move || work(&context))
+}
+
+/// The threads of a sealed node that listen, probe, and find peers. `socket` is at the address of the peers file, if
+/// this machine has it.
+fn listening(
+    context: &Arc<Context>,
+    sealed: &Arc<Sealed>,
+    socket: Option<UdpSocket>,
+    house: Option<Lighthouse>,
+    mut files: status::Files,
+) -> Result<Vec<JoinHandle<()>>> {
+    let (mut threads, is_there) = (Vec::new(), socket.is_some());
+    if let Some(socket) = socket.map(Arc::new) {
+        let sealed = Arc::clone(sealed);
+        let listen =
+            move |context: &Arc<Context>| knock::listen(context, &sealed, &socket, &context.stop);
+        threads.push(spawn_with(context, "listener", listen)?);
+    }
+    if let Some(house) = house {
+        let sealed = Arc::clone(sealed);
+        let find = move |context: &Arc<Context>| discovery::run(context, &sealed, house, is_there);
+        threads.push(spawn_with(context, "discovery", find)?);
+    }
+    let sealed = Arc::clone(sealed);
+    let watch = move |context: &Arc<Context>| {
+        let done = probe::run(context, &sealed, || files.keep(context));
+        files.end(context);
+        done
+    };
+    threads.push(spawn_with(context, "monitor", watch)?);
+    Ok(threads)
+}
+
+/// What an earlier run learned of where peers are, and the number of this start.
+fn learned(folder: &DataFolder, dialect: Dialect) -> (Learned, u64) {
+    if dialect == Dialect::Classic {
+        return (Learned::default(), 0);
+    }
+    let path = folder.file(addresses_file::FILE);
+    let mut learned = Learned::read(&path);
+    let boot = learned.start(wall());
+    if let Err(error) = learned.write(&path) {
+        log::warn!("{error}");
+    }
+    (learned, boot)
 }
 
 /// Who signs in the ledger, and what names its records.
@@ -172,16 +256,16 @@ fn notices(book: &PeerBook, screen: &Screen) -> Notices {
     })
 }
 
-fn bind(address: SocketAddr) -> Result<UdpSocket> {
-    let socket = UdpSocket::bind(address).map_err(|cause| {
-        Error::input(
+/// Binds the listener. A node that finds its peers and is found by them starts also where this machine does not have
+/// its address, or not yet.
+fn bind(address: SocketAddr, is_found: bool) -> Result<Option<UdpSocket>> {
+    match listener(address) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(cause) if is_found && cause.kind() == ErrorKind::AddrNotAvailable => Ok(None),
+        Err(cause) => Err(Error::input(
             format!("listen on {address}"),
             cause.to_string(),
             "the peers file gives this address for this node; is it this machine's, and is no other node running?",
-        )
-    })?;
-    if let Err(cause) = sockopt::set_socket_recv_buffer_size(&socket, LISTENER_BUFFER) {
-        log::debug!("the listener's buffer stays small: {cause}");
+        )),
     }
-    Ok(socket)
 }

@@ -9,11 +9,12 @@ use crate::net::broadcast::{send_to_one, tell_of_one};
 use crate::net::call::Call;
 use crate::net::context::{Context, Order};
 use crate::net::notice::{Notice, Sent};
+use crate::net::status;
 use crate::shell::desk::Done;
 use crate::shell::display::width;
 use crate::shell::input::{Gone, Input};
 use crate::shell::screen::Screen;
-use crate::shell::{talk_words, words};
+use crate::shell::{status_words, talk_words, words};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -127,21 +128,20 @@ impl Voice<'_> {
         Ok(())
     }
 
-    /// Menu 11: who belongs to the network, and when each was last heard of.
+    /// Menu 11: who belongs to the network, who is there, and how far apart each is.
     pub fn peers(&self) {
         let now = Instant::now();
         let book = &self.context.book;
         let wide = book.all().iter().map(|peer| width(&words::shown_organisation(peer)));
         let wide = wide.max().unwrap_or(0);
+        let status = status::now(self.context);
         for peer in book.all() {
-            let heard = match peer.number == self.context.me {
-                true => talk_words::THIS_NODE.to_owned(),
-                false => {
-                    let last = self.context.monitor.last_heard(peer.number);
-                    talk_words::heard(last.map(|last| now.duration_since(last)))
-                }
+            let seen = status.peers.iter().find(|seen| seen.number == peer.number);
+            let (address, heard) = match seen {
+                None => (peer.address, talk_words::THIS_NODE.to_owned()),
+                Some(seen) => (seen.address, status_words::peer(seen, now)),
             };
-            self.screen.say(talk_words::peer(peer, wide, &heard));
+            self.screen.say(talk_words::peer(peer, wide, address, &heard));
         }
     }
 

@@ -3,9 +3,9 @@
 use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::shell::display::width;
-use crate::shell::words::{elapsed, peer_name, shown_organisation};
+use crate::shell::words::{peer_name, shown_organisation};
 use crate::store::peer_book::{Peer, PeerBook};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 /// Asks which peer is meant.
 pub const WHICH_PEER: &str = "Peer number: ";
@@ -57,17 +57,9 @@ pub fn alarm_text() -> String {
 }
 
 /// A peer in the list of peers, whose organisations are at most so wide.
-pub fn peer(peer: &Peer, wide: usize, heard: &str) -> String {
+pub fn peer(peer: &Peer, wide: usize, address: SocketAddr, heard: &str) -> String {
     let organisation = shown_organisation(peer);
     let gap = " ".repeat(wide.saturating_sub(width(&organisation)));
-    let (number, address) = (peer.number.value(), peer.address.to_string());
+    let (number, address) = (peer.number.value(), address.to_string());
     format!("{number:>4}  {organisation}{gap}  {address:<21}  {heard}")
-}
-
-/// When a peer was last heard of.
-pub fn heard(ago: Option<Duration>) -> String {
-    match ago {
-        None => "not heard since this node started".into(),
-        Some(ago) => format!("heard {}", elapsed(ago)),
-    }
 }

@@ -1,7 +1,7 @@
 //! A tier-2 node: a refugee's own device, with a read-only copy and no way to change anything.
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::Stop;
+use crate::base::threads::{STACK_BYTES, Stop};
 use crate::model::dialect::Dialect;
 use crate::model::public_view::PublicView;
 use crate::model::records::search;
@@ -9,6 +9,8 @@ use crate::model::row::Row;
 use crate::model::section::{CAMPS, PUBLIC, Section};
 use crate::model::statement::Signed;
 use crate::model::view_reader::{Found, Seal, Sealed};
+use crate::net::addresses::Addresses;
+use crate::net::discovery;
 use crate::net::notice::Progress;
 use crate::net::refresh::{Opinion, Refresh, Renewed};
 use crate::shell::input::{Gone, Input};
@@ -19,6 +21,7 @@ use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::{Peer, PeerBook};
 use crate::store::view_file::{self, Verdict, judge};
 use std::path::PathBuf;
+use std::thread;
 
 /// The name of the copy.
 pub const FILE: &str = "T2DATABASE.txt";
@@ -31,6 +34,8 @@ struct Reader<'a> {
     book: &'a PeerBook,
     screen: &'a Screen,
     stop: &'a Stop,
+    /// Where nodes are.
+    addresses: &'a Addresses,
     path: PathBuf,
     copy: Found,
     /// What a refresh that broke off has brought.
@@ -44,7 +49,8 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
         view_file::write(&path, &PublicView::default(), None)?;
     }
     let copy = view_file::read(&path)?;
-    let mut reader = Reader { book, screen, stop, path, copy, begun: None };
+    let (addresses, over) = (Addresses::default(), Stop::default());
+    let reader = Reader { book, screen, stop, addresses: &addresses, path, copy, begun: None };
     screen.say(words::hello_tier2(book, reader.copy.view.people().len()));
     if book.dialect() == Dialect::Classic {
         screen.say(words::CLASSIC_WARNING);
@@ -52,6 +58,33 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
     if let Some(verdict) = reader.verdict() {
         screen.say(view_words::verdict(&verdict));
     }
+    thread::scope(|scope| {
+        let listen = || match discovery::listen_as_reader(book, &addresses, &over) {
+            Ok(()) => {}
+            Err(error) => log::warn!("{error}"),
+        };
+        let builder = thread::Builder::new().name("beacons".into()).stack_size(STACK_BYTES);
+        if let Err(cause) = builder.spawn_scoped(scope, listen) {
+            log::warn!("no beacons are heard: {cause}");
+        }
+        // Also if the menu ends by a panic.
+        let _ends = Ends(&over);
+        menu(reader);
+    });
+    Ok(())
+}
+
+/// Sets its flag when it is dropped.
+struct Ends<'a>(&'a Stop);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+fn menu(mut reader: Reader<'_>) {
+    let (screen, stop) = (reader.screen, reader.stop);
     let mut input = Input::new(screen, stop);
     let mut show_menu = true;
     loop {
@@ -74,7 +107,6 @@ pub fn run(book: &PeerBook, folder: &DataFolder, screen: &Screen, stop: &Stop) -
             Err(Gone::TooLong) => screen.say(words::TOO_LONG),
         }
     }
-    Ok(())
 }
 
 impl Reader<'_> {
@@ -121,7 +153,8 @@ impl Reader<'_> {
         let left_behind = self.path.with_file_name(LEFT_BEHIND);
         let begun = self.begun.clone();
         let begun = begun.or_else(|| view_file::read(&left_behind).ok().map(|found| found.view));
-        let mut refresh = Refresh::new(self.book, self.stop, &self.copy.view, begun);
+        let mut refresh =
+            Refresh::new(self.book, self.addresses, self.stop, &self.copy.view, begun);
         let screen = self.screen;
         let mut tell = |progress: Progress<'_>| screen.say(words::progress(progress));
         let renewed = match refresh.run(&mut tell) {

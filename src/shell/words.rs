@@ -349,6 +349,9 @@ pub fn progress(progress: Progress<'_>) -> String {
                 shown_organisation(peer)
             )
         }
+        Progress::Listening => {
+            "Nobody answers. Listening for a minute whether a node is nearby …".into()
+        }
         Progress::Confirming(peer) => {
             format!("Asking node {} ({}), too …", peer.number, shown_organisation(peer))
         }

@@ -93,7 +93,7 @@ pub fn is_ours(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let name = name.trim_start_matches('.');
     name == "lock"
-        || ["identity", "peers", "DATABASE", "T2DATABASE"]
+        || ["identity", "peers", "DATABASE", "T2DATABASE", "addresses.json", "status.json"]
             .iter()
             .any(|begin| name.starts_with(begin))
 }
@@ -196,6 +196,27 @@ where
     replace_if(path, || true, write).map(|(print, _)| print)
 }
 
+/// Replaces the file at `path` at once, readable as `mode` says, but durably only when the system gets round to it: for
+/// what is written again and again and worth nothing after a power cut. It wears no SD card.
+pub fn renew(path: &Path, mode: u32, text: &str) -> Result<()> {
+    let (temporary, _) = beside(path);
+    let write = || {
+        // What was left there may be a link to a file of somebody else.
+        match fs::remove_file(&temporary) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+            _ => {}
+        }
+        let mut how = OpenOptions::new();
+        how.write(true).create_new(true).mode(mode);
+        how.open(&temporary)?.write_all(text.as_bytes())?;
+        fs::rename(&temporary, path)
+    };
+    write().map_err(|cause| {
+        let _ = fs::remove_file(&temporary);
+        Error::device(format!("write {}", path.display()), cause)
+    })
+}
+
 /// As `replace`, but looks just before the end whether `still` holds. If not, nothing is replaced, and the
 /// second value is false.
 pub fn replace_if<F>(path: &Path, still: impl FnOnce() -> bool, write: F) -> Result<(Print, bool)>
@@ -296,6 +317,19 @@ mod tests {
         replace(&path, |out| out.write_all(b"two")).expect("written");
         assert_eq!(fs::read(&path).expect("there"), b"two");
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_file_is_renewed_whole_as_readable_as_it_should_be_and_a_link_is_not_followed() {
+        let folder = folder("renew");
+        let (path, other) = (folder.join("a.prom"), folder.join("other"));
+        fs::write(&other, "somebody's").expect("written");
+        std::os::unix::fs::symlink(&other, folder.join(".a.prom.tmp")).expect("made");
+        renew(&path, 0o600, "one").and_then(|()| renew(&path, 0o640, "two")).expect("written");
+        assert_eq!(fs::read(&path).expect("there"), b"two");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read(&other).expect("there"), b"somebody's");
+        assert_eq!(fs::read_dir(&folder).expect("there").count(), 2);
     }
 
     #[test]

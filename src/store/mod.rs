@@ -1,5 +1,6 @@
 //! Store: all files that are read and written: a ledger and the text beside it, copies of readers, peers, identities.
 
+pub mod addresses_file;
 pub mod blocks;
 pub mod commit;
 pub mod database;

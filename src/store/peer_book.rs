@@ -26,6 +26,21 @@ pub struct Peer {
     keys: Option<PublicKeys>,
 }
 
+/// Which beacons a network lights on the local network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beacons {
+    /// Its nodes find each other by them.
+    pub members: bool,
+    /// Readers find its nodes by them.
+    pub readers: bool,
+}
+
+impl Default for Beacons {
+    fn default() -> Self {
+        Self { members: true, readers: false }
+    }
+}
+
 /// All nodes of a network, sorted by number.
 #[derive(Debug)]
 pub struct PeerBook {
@@ -33,6 +48,7 @@ pub struct PeerBook {
     dialect: Dialect,
     keys: Option<NetworkKeys>,
     peers: Vec<Peer>,
+    beacons: Beacons,
 }
 
 impl Peer {
@@ -118,7 +134,8 @@ impl PeerBook {
     /// A sealed book of members of a network, sorted by number, who have nothing in common but perhaps an address: what
     /// somebody says of where they are must not make the book of all others unreadable.
     pub fn of_members(network: String, keys: NetworkKeys, peers: Vec<Peer>) -> Self {
-        Self { network, dialect: Dialect::Sealed, keys: Some(keys), peers }
+        let beacons = Beacons::default();
+        Self { network, dialect: Dialect::Sealed, keys: Some(keys), peers, beacons }
     }
 
     fn checked(
@@ -148,7 +165,20 @@ impl PeerBook {
             }
         }
         let dialect = if keys.is_some() { Dialect::Sealed } else { Dialect::Classic };
-        Ok(Self { network, dialect, keys, peers })
+        Ok(Self { network, dialect, keys, peers, beacons: Beacons::default() })
+    }
+
+    /// The same book with these beacons.
+    pub fn with_beacons(self, beacons: Beacons) -> Self {
+        Self { beacons, ..self }
+    }
+
+    /// Which beacons it lights: in a classic network none, whatever its file says.
+    pub fn beacons(&self) -> Beacons {
+        match self.dialect {
+            Dialect::Sealed => self.beacons,
+            Dialect::Classic => Beacons { members: false, readers: false },
+        }
     }
 
     /// The name of the network.
@@ -217,6 +247,7 @@ impl PeerBook {
             dialect: self.dialect,
             keys: None,
             peers: self.peers.iter().map(name).collect(),
+            beacons: self.beacons,
         }
     }
 

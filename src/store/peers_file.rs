@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A file that names no dialect is sealed. A classic one says so and has no keys. A tier-2 file has neither
-//! `network_key` nor tokens.
+//! `network_key` nor tokens. `"beacon": false` keeps nodes from telling on the local network where they are,
+//! `"reader_beacon": true` has them tell it to readers too.
 
 use crate::base::error::{Error, Result};
 use crate::model::dialect::Dialect;
@@ -17,7 +18,7 @@ use crate::model::keys::{NetworkKeys, PublicKeys, SecretKey};
 use crate::model::limits::{MAX_CARD, MAX_PEERS_FILE};
 use crate::model::secret::Token;
 use crate::store::json::SecretJson;
-use crate::store::peer_book::{CARD, Peer, PeerBook, Place, at, at_entry};
+use crate::store::peer_book::{Beacons, CARD, Peer, PeerBook, Place, at, at_entry};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::str::FromStr;
@@ -74,6 +75,13 @@ impl PeerBook {
             }
             file.insert("reader_key".into(), hex::digits(keys.reader.expose()).into());
         }
+        let (beacons, usual) = (self.beacons(), Beacons::default());
+        if self.dialect() == Dialect::Sealed && beacons.members != usual.members {
+            file.insert("beacon".into(), beacons.members.into());
+        }
+        if self.dialect() == Dialect::Sealed && beacons.readers != usual.readers {
+            file.insert("reader_beacon".into(), beacons.readers.into());
+        }
         let peers = self.all().iter().map(|peer| entry(peer, with_secrets)).collect();
         file.insert("peers".into(), Value::Array(peers));
         SecretJson::from(Value::Object(file)).to_text()
@@ -117,8 +125,21 @@ fn book(path: &Path, value: &Value) -> Result<PeerBook> {
         entries.map(|(index, entry)| peer(path, dialect, index, entry)).collect::<Result<_>>();
     match dialect {
         Dialect::Classic => PeerBook::new(path, network, peers?),
-        Dialect::Sealed => PeerBook::sealed(path, network, network_keys(path, file)?, peers?),
+        Dialect::Sealed => PeerBook::sealed(path, network, network_keys(path, file)?, peers?)
+            .and_then(|book| Ok(book.with_beacons(beacons(path, file)?))),
     }
+}
+
+fn beacons(path: &Path, file: &Map<String, Value>) -> Result<Beacons> {
+    let flag = |field, usual| match file.get(field) {
+        None | Some(Value::Null) => Ok(usual),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(at(path, None, field).wrong("it is neither true nor false", EXAMPLE)),
+    };
+    let usual = Beacons::default();
+    let (members, readers) =
+        (flag("beacon", usual.members)?, flag("reader_beacon", usual.readers)?);
+    Ok(Beacons { members, readers })
 }
 
 fn network_keys(path: &Path, file: &Map<String, Value>) -> Result<NetworkKeys> {
@@ -352,6 +373,7 @@ mod tests {
             (text.replace(&knock(101), &knock(102)), "peer 2, knock_key", "same"),
             (text.replace(&knock(101), "x"), "peer 1, knock_key", "64 hexadecimal"),
             (text.replace("\"reader_key\": \"", "\"reader_key\": \"0"), "reader_key", "64 hexa"),
+            (text.replace("\"epoch\"", "\"beacon\": 1, \"epoch\""), "beacon", "neither true nor"),
         ];
         let secret = hex::digits(book.network_keys().expect("sealed").reader.expose());
         for (at, (text, place, what)) in cases.iter().enumerate() {
@@ -360,6 +382,21 @@ mod tests {
             assert!(line.contains(place) && line.contains(what), "{at}: {line}");
             assert!(error.advice().is_some() && !line.contains(&secret[..8]));
         }
+    }
+
+    #[test]
+    fn which_beacons_are_lit_is_written_only_if_it_is_not_the_usual_and_never_in_a_classic_network()
+    {
+        let text = sealed().to_json(true);
+        assert!(!text.contains("beacon"));
+        assert_eq!(read("usual", &text).expect("right").beacons(), Beacons::default());
+        let dark = Beacons { members: false, readers: true };
+        let text = sealed().with_beacons(dark).to_json(true);
+        let again = read("dark", &text).expect("right");
+        assert_eq!((again.beacons(), again.names().beacons()), (dark, dark));
+        assert_eq!(again.to_json(true), text);
+        let classic = read("classic", RIGHT).expect("right").with_beacons(Beacons::default());
+        assert!(!classic.beacons().members && !classic.to_json(true).contains("beacon"));
     }
 
     proptest! {

@@ -24,7 +24,7 @@ use reunite::net::sealed::Sealed;
 use reunite::net::sync;
 use reunite::store::database::{Database, Ticket};
 use reunite::store::opening::{Owner, ledger_path};
-use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -56,7 +56,8 @@ impl Inside {
             database,
             notices: Notices::new(|_| ()),
             stop: Stop::default(),
-            socket: UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"),
+            socket: None,
+            addresses: Default::default(),
             sealed: Some(sealed),
             classic: Default::default(),
             monitor: Default::default(),

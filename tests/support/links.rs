@@ -73,13 +73,7 @@ impl Links {
         let own = reunite();
         let mut command = match &self.means {
             Means::Relays(_) => reunite(),
-            Means::Bridge(bridge) => {
-                let mut command = Command::new("nsenter");
-                let space = format!("--net=/run/netns/{}", bridge.names[number - 1]);
-                command.arg(space).arg(own.get_program());
-                command.envs(own.get_envs().filter_map(|(key, value)| Some((key, value?))));
-                command
-            }
+            Means::Bridge(bridge) => bridge.command(number, &own),
         };
         command.arg("tier1").arg("--peers").arg(peers(network, number));
         command.arg("--number").arg(number.to_string()).arg("--data").arg(data);
@@ -138,10 +132,21 @@ fn relays(network: &Network) -> BTreeMap<(usize, usize), Relay> {
     relays
 }
 
-/// Writes the peers file of a node that finds others where `of` says.
+/// Writes the peers file of a node that finds others where `of` says, and nowhere else: beacons would lead around relays.
 pub fn write_peers(network: &Network, from: usize, of: impl Fn(usize) -> Option<SocketAddr>) {
+    write_peers_with(network, from, false, of);
+}
+
+/// The same, with or without beacons.
+pub fn write_peers_with(
+    network: &Network,
+    from: usize,
+    beacon: bool,
+    of: impl Fn(usize) -> Option<SocketAddr>,
+) {
     let text = network.book().to_json(true).to_string();
     let mut json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    json["beacon"] = beacon.into();
     for (to, peer) in (1..).zip(json["peers"].as_array_mut().expect("a list")) {
         if let Some(address) = of(to) {
             peer["address"] = address.to_string().into();
@@ -155,17 +160,17 @@ pub fn write_peers(network: &Network, from: usize, of: impl Fn(usize) -> Option<
 // --- a bridge and namespaces ---
 
 /// A bridge in a namespace of its own, and one for each node, with a cable to it.
-struct Bridge {
+pub struct Bridge {
     hub: String,
     names: Vec<String>,
 }
 
-fn address(number: usize) -> (IpAddr, u16) {
+pub fn address(number: usize) -> (IpAddr, u16) {
     (Ipv4Addr::new(10, 77, 0, number as u8).into(), PORT)
 }
 
 impl Bridge {
-    fn new(nodes: usize) -> Result<Self, String> {
+    pub fn new(nodes: usize) -> Result<Self, String> {
         let [a, b]: [u16; 2] = rand::random();
         let own = format!("rn-{a:04x}{b:04x}");
         let hub = format!("{own}-hub");
@@ -192,6 +197,24 @@ impl Bridge {
             ip(&["-n", name, "link", "set", "lo", "up"])?;
         }
         Ok(bridge)
+    }
+
+    /// A command in the namespace of a node.
+    pub fn command(&self, number: usize, own: &Command) -> Command {
+        let mut command = Command::new("nsenter");
+        let space = format!("--net=/run/netns/{}", self.names[number - 1]);
+        command.arg(space).arg(own.get_program());
+        command.envs(own.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        command
+    }
+
+    /// Gives a node another address in the place of the one that it has, as a new lease does.
+    pub fn move_to(&self, number: usize, from: IpAddr, to: IpAddr) {
+        let name = &self.names[number - 1];
+        let change = |what: &str, address: IpAddr| {
+            ip(&["-n", name, "addr", what, &format!("{address}/24"), "dev", "eth0"])
+        };
+        change("del", from).and_then(|()| change("add", to)).expect("the address is changed");
     }
 
     /// What `from` sends to `to` goes to a card that nobody has; or where it belongs again.

@@ -6,6 +6,7 @@ use crate::model::limits::{DOOR_CALLERS, DOOR_OPEN, DOOR_PORTS, DOOR_STRANGERS};
 use crate::net::classic::admission::Admitted;
 use crate::net::classic::session;
 use crate::net::context::Context;
+use crate::net::udp;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use std::net::{IpAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -17,8 +18,8 @@ const PORT_TRIES: usize = 8;
 pub fn open(context: &Context, admitted: Admitted) -> Result<()> {
     let knock = admitted.knock();
     let Some(peer) = context.book.peer(knock.peer) else { return Ok(()) };
-    let own =
-        context.socket.local_addr().map_err(|cause| Error::device("read own address", cause))?;
+    let own = context.classic_socket()?.local_addr();
+    let own = own.map_err(|cause| Error::device("read own address", cause))?;
     let listener = listen(own.ip())?;
     let port = listener.local_addr().map_err(|cause| Error::device("open a door", cause))?.port();
     admitted.opened(port);
@@ -33,8 +34,8 @@ pub fn open(context: &Context, admitted: Admitted) -> Result<()> {
 
 /// Sends a port to a peer. If the datagram is lost, the peer knocks again.
 pub fn answer(context: &Context, to: std::net::SocketAddr, port: u16) {
-    if let Err(cause) = context.socket.send_to(port.to_string().as_bytes(), to) {
-        log::debug!("answer {to}: {cause}");
+    if let Ok(socket) = context.classic_socket() {
+        udp::answer(socket, port.to_string().as_bytes(), to);
     }
 }
 

@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// Listens until the node stops.
 pub fn listen(context: &Arc<Context>) -> Result<()> {
-    let socket = &context.socket;
+    let socket = context.classic_socket()?;
     socket
         .set_read_timeout(Some(SLICE))
         .map_err(|cause| Error::device("set up the listener", cause))?;
@@ -139,7 +139,9 @@ impl Listener {
                 self.admit_all(knock, now);
             }
             Some(Datagram::Port(port)) => match self.context.classic.replies.deliver(from, port) {
-                Some(peer) => self.context.monitor.heard(peer),
+                Some(peer) => {
+                    self.context.monitor.heard(peer);
+                }
                 None => log::debug!("{from} answers a knock that does not wait"),
             },
             Some(Datagram::Refresh) => {
