@@ -280,7 +280,7 @@ fn two_devices_with_one_card_are_found_out_by_everybody_and_nothing_is_lost_when
     add(&mut twins.left, "After");
     twins.left.wait_for_any("But it does NOT count yet");
     twins.left.ask(&["9"]);
-    twins.one.wait_for_any(" by somebody who wrote two histories, and wait");
+    twins.one.wait_for_any(" by somebody who wrote two histories or was shut out, and wait");
     for node in [&mut twins.one, &mut twins.two] {
         let shown = node.ask(&["2", "After"]).join("\n");
         assert!(shown.contains("Nothing matches."), "{shown}");

@@ -264,6 +264,17 @@ impl Watch {
         Self { seal, me, members, heard: HashMap::new(), checks }
     }
 
+    /// These are the members now, and this node is `me`. What was heard of those that stay is remembered.
+    pub fn follow(
+        &mut self,
+        me: Option<PeerNumber>,
+        members: impl IntoIterator<Item = (PeerNumber, IdentityKey)>,
+    ) {
+        let members: HashMap<_, _> = members.into_iter().collect();
+        self.heard.retain(|number, _| members.get(number) == self.members.get(number));
+        (self.me, self.members) = (me, members);
+    }
+
     /// What a datagram says, the cheapest check first. A stranger costs one opening of a hundred bytes, a member one
     /// signature, of which only so many are checked. Nothing is kept of what is not true.
     pub fn datagram(

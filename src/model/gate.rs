@@ -117,8 +117,20 @@ impl Gate {
     /// Lets in the member with this key, if it knows this token. It is at home at `ip`, and comes in from
     /// elsewhere too.
     pub fn admit(&mut self, number: PeerNumber, key: KnockKey, token: Token, ip: IpAddr) {
-        self.homes.insert(source(ip));
+        self.at_home(ip);
         self.members.insert(key, Member { number, token, wrong_tokens: 0, locked: None });
+    }
+
+    /// Of the members only those with these keys are let in from now on, and with these `own` keys.
+    pub fn keep(&mut self, keys: &HashSet<KnockKey>, own: Own) {
+        self.members.retain(|key, _| keys.contains(key));
+        self.own = own;
+    }
+
+    /// Whether the member with this key is let in, as this number and with this token.
+    pub fn admits(&self, number: PeerNumber, key: &KnockKey, token: &Token) -> bool {
+        let same = |member: &Member| member.number == number && member.token.matches(token);
+        self.members.get(key).is_some_and(same)
     }
 
     /// Some member is at home at `ip` too. Of addresses that were learned only so many are remembered.
@@ -453,6 +465,24 @@ mod tests {
         // The same knock again: the same answer, and no second door.
         let again = gate.datagram(&bytes, at(1), now + SECOND);
         assert!(matches!(again, Decision::Answer(same) if same == answer.bytes()));
+    }
+
+    #[test]
+    fn who_is_not_kept_gets_in_no_more_and_the_others_do() {
+        let now = Instant::now();
+        let (mut gate, keys) = (gate(1, now), keys(Some(7)));
+        let (two, token) = (2.try_into().expect("a number"), |digits: &[u8; 12]| {
+            Token::try_from(digits.as_slice()).expect("twelve digits")
+        });
+        let knocks = [2, 3].map(|byte| identity(byte).public().knock);
+        gate.admit(3.try_into().expect("a number"), knocks[1], token(b"000000000003"), at(1).ip());
+        assert!(gate.admits(two, &knocks[0], &token(&TOKEN)));
+        assert!(!gate.admits(two, &knocks[0], &token(b"000000000003")));
+        gate.keep(&HashSet::from([knocks[1]]), secret(&identity(1)).into());
+        assert!(!gate.admits(two, &knocks[0], &token(&TOKEN)));
+        assert_eq!(refusal(decide(&mut gate, &keys, right(), 1, now)), Some(Refusal::Unknown));
+        let other = errand(3, *b"000000000003", Purpose::Sync);
+        assert!(matches!(decide(&mut gate, &keys, other, 2, now), Decision::Knock(_)));
     }
 
     #[test]

@@ -156,6 +156,13 @@ pub struct NetworkKeys {
 }
 
 impl NetworkKeys {
+    /// The same keys, for another book of the same network.
+    pub fn copy(&self) -> Self {
+        let copy = |key: &SecretKey| SecretKey::from(*key.expose());
+        let (network, reader) = (self.network.as_ref().map(copy), copy(&self.reader));
+        Self { epoch: self.epoch, network, reader }
+    }
+
     /// New keys, for a network that is being founded.
     pub fn random(rng: &mut impl CryptoRng) -> Self {
         let network = Some(SecretKey::random(rng));

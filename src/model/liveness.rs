@@ -11,7 +11,7 @@ use crate::model::limits::{
     PROBE_EVERY, PROBE_JITTER, PROBE_MEMORY, PROBE_PATIENCE, PROBE_QUIET, PROBE_UP, PROBES_ALONE,
     PROBES_MISSED,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// How a peer stands.
@@ -95,6 +95,15 @@ impl Liveness {
     pub fn new(peers: impl IntoIterator<Item = PeerNumber>, now: Instant) -> Self {
         let peers = peers.into_iter().map(|peer| (peer, Life::default())).collect();
         Self { peers, asked: VecDeque::new(), next: now, missed: 0 }
+    }
+
+    /// These are the peers now: of new ones nothing is known yet, those that are gone are forgotten.
+    pub fn follow(&mut self, peers: &BTreeSet<PeerNumber>) {
+        self.peers.retain(|peer, _| peers.contains(peer));
+        self.asked.retain(|asked| peers.contains(&asked.peer));
+        for peer in peers {
+            self.peers.entry(*peer).or_default();
+        }
     }
 
     /// The peer to be probed now, and how many probes of it had no answer: each time another of its addresses can be
@@ -194,7 +203,6 @@ impl Liveness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     const TICK: Duration = Duration::from_millis(50);
 

@@ -66,6 +66,12 @@ impl Own {
         Self { pair, products: Arc::new(products) }
     }
 
+    /// The same pair, of a node that knows these others now: what is known of them already is not computed again.
+    pub fn knowing_now(&self, others: impl Iterator<Item = KnockKey>) -> Self {
+        let products = others.map(|other| (other, self.product(&other))).collect();
+        Self { pair: self.pair.copy(), products: Arc::new(products) }
+    }
+
     /// What it shares with the pair of this public key.
     pub fn product(&self, with: &KnockKey) -> SecretKey {
         let known = self.products.get(with).map(|product| SecretKey::from(*product.expose()));

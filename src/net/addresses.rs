@@ -43,12 +43,19 @@ impl Addresses {
         Self(Mutex::new(Inner { known: known.collect(), ..Inner::default() }))
     }
 
+    /// The book is another one now. What was learned of a number that is somebody else's is forgotten.
+    pub fn follow(&self, old: &PeerBook, new: &PeerBook) {
+        let key = |book: &PeerBook, number| book.peer(number).and_then(Peer::keys).copied();
+        lock(&self.0).known.retain(|number, _| key(old, *number) == key(new, *number));
+    }
+
     /// Where to call a peer, the most promising address first. Never empty.
     pub fn ways(&self, peer: &Peer) -> Vec<SocketAddr> {
         let known = lock(&self.0).known.get(&peer.number).cloned().unwrap_or_default();
         let mut ways = Vec::new();
         let found = known.hint.into_iter().chain(known.proved);
-        for way in found.chain([peer.address]).chain(known.caller) {
+        let said = [peer.address].into_iter().chain(peer.further().iter().copied());
+        for way in found.chain(said).chain(known.caller) {
             if !ways.contains(&way) {
                 ways.push(way);
             }

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 /// Sends an alarm to all peers at once; says whom it reached.
 pub fn raise(context: &Context, text: &str) -> Vec<(PeerNumber, Outcome)> {
-    let others = context.book.others(context.me);
+    let now = context.members.now();
+    let others = now.book.others(now.me);
     to_all(context, others, |peer| deliver::alarm(context, peer, text))
 }
 
@@ -28,7 +29,8 @@ pub fn go_on(context: &Context, missed: &[(PeerNumber, Outcome)], text: &str) {
         if missed.is_empty() || !rest(context, &missed, Deadline::after(wait)) {
             return;
         }
-        let left = context.book.others(context.me).filter(|peer| missed.contains(&peer.number));
+        let now = context.members.now();
+        let left = now.book.others(now.me).filter(|peer| missed.contains(&peer.number));
         let outcomes = to_all(context, left, |peer| deliver::alarm(context, peer, text));
         let reached: Vec<_> = outcomes.into_iter().filter(|(_, one)| one.is_success()).collect();
         missed.retain(|peer| !reached.iter().any(|(other, _)| other == peer));

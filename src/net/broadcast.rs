@@ -17,6 +17,7 @@ use crate::model::limits::{
 use crate::net::context::{Context, Order, Work};
 use crate::net::deliver::{self, Load};
 use crate::net::notice::{Notice, Outcome, Sent};
+use crate::net::roll;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
 use rand::RngExt;
@@ -66,7 +67,8 @@ pub fn to_all<'a>(
     let lost = context.classic.replies.take_ambiguous();
     for (number, outcome) in outcomes.iter_mut().filter(|(_, outcome)| !outcome.is_success()) {
         let ambiguous = |peer: &&Peer| lost.contains(&peer.address.ip());
-        if let Some(peer) = context.book.peer(*number).filter(ambiguous) {
+        let book = context.book();
+        if let Some(peer) = book.peer(*number).filter(ambiguous) {
             *outcome = job(peer);
         }
     }
@@ -116,8 +118,16 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
     let broadcasts = Seats::new(MAX_BROADCASTS, MAX_BROADCASTS);
     let (retries, returns) =
         (Seats::new(MAX_RETRIES, MAX_RETRIES), Seats::new(MAX_RETURNS, MAX_RETURNS));
+    let mut book = context.book();
     loop {
         context.stop.check()?;
+        // What nobody else has noticed: that people have looked into a fork, say.
+        roll::follow(context);
+        if !Arc::ptr_eq(&book, &context.book()) {
+            book = context.book();
+            debts.owed.retain(|peer, _| book.peer(*peer).is_some());
+            debts.has.retain(|peer, _| book.peer(*peer).is_some());
+        }
         match orders.recv_timeout(debts.patience()) {
             Ok(order) => {
                 for order in std::iter::once(order).chain(orders.try_iter()) {
@@ -129,7 +139,8 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
         }
         if context.sealed.is_some() && meet <= Instant::now() {
             meet = Instant::now() + about(MEET);
-            let others: Vec<_> = context.book.others(context.me).collect();
+            let now = context.members.now();
+            let others: Vec<_> = now.book.others(now.me).collect();
             if let Some(peer) = others.choose(&mut rand::rng()) {
                 debts.owe(peer.number, context.database.now(), Duration::ZERO);
             }
@@ -223,7 +234,7 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
         }
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
         Order::Moved => {
-            for peer in context.book.others(context.me) {
+            for peer in context.book().others(context.me()) {
                 debts.hurry(peer.number, context.database.now(), Duration::ZERO);
             }
         }
@@ -234,7 +245,7 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
         }
         Order::Differs(peer) => {
             // All who heard its beacon need not call it: a few pass on what it has, or lacks.
-            let others = context.book.others(context.me).count();
+            let others = context.book().others(context.me()).count();
             let is_chosen = rand::rng().random_range(0..others.max(1)) < GOSSIP_TO;
             // A long transfer to it is not a failed one.
             if is_chosen && context.sending.take(&peer).is_some() {
@@ -243,12 +254,13 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
         }
         Order::Started => {
             let after = if context.sealed.is_some() { AFTER_START } else { AFTER_CLASSIC_START };
-            for peer in context.book.others(context.me) {
+            for peer in context.book().others(context.me()) {
                 debts.owe(peer.number, context.database.now(), about(after));
             }
         }
         Order::Applied(from) => {
-            let others = context.book.others(context.me).filter(|peer| peer.number != from);
+            let now = context.members.now();
+            let others = now.book.others(now.me).filter(|peer| peer.number != from);
             let others: Vec<_> = others.collect();
             let (to, after) = match context.sealed {
                 Some(_) => (GOSSIP_TO, GOSSIP_AFTER),
@@ -269,7 +281,8 @@ fn about(wait: Duration) -> Duration {
 
 fn send_to_all(context: &Context) {
     let load = Load::now(context);
-    let others = context.book.others(context.me);
+    let now = context.members.now();
+    let others = now.book.others(now.me);
     let outcomes = to_all(context, others, |peer| deliver::database(context, peer, &load));
     for (peer, outcome) in &outcomes {
         note(context, *peer, load.state, outcome);
@@ -279,7 +292,8 @@ fn send_to_all(context: &Context) {
 
 /// Sends the database to one peer.
 pub fn send_to_one(context: &Context, number: PeerNumber) -> Option<Outcome> {
-    let peer = context.book.peer(number)?;
+    let book = context.book();
+    let peer = book.peer(number)?;
     let load = Load::now(context);
     let outcome = deliver::database(context, peer, &load);
     note(context, number, load.state, &outcome);

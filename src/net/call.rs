@@ -102,7 +102,8 @@ impl Line {
 }
 
 fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
-    let Some(peer) = context.book.peer(number) else { return };
+    let book = context.book();
+    let Some(peer) = book.peer(number) else { return };
     let mut line = Line::open(context, peer);
     let (mut sent, mut unsent) = (0, Vec::new());
     loop {

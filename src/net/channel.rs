@@ -12,6 +12,7 @@ use rustls::Connection;
 use std::collections::VecDeque;
 use std::io::{BufRead, ErrorKind, IoSlice, Read, Write};
 use std::net::TcpStream;
+use std::sync::Weak;
 use std::time::Instant;
 
 /// A line over which whole messages go both ways, once its handshake is done.
@@ -76,6 +77,11 @@ impl Channel {
     /// The connection, to wait for bytes on it together with others.
     pub fn stream(&self) -> &TcpStream {
         self.wire.stream()
+    }
+
+    /// The connection, for who may have to break it off.
+    pub fn handle(&self) -> Weak<TcpStream> {
+        self.wire.handle()
     }
 
     /// Does what can be done of the handshake without waiting. Returns the first message once it has come.

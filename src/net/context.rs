@@ -7,6 +7,7 @@ use crate::base::threads::{Crew, Stop};
 use crate::model::ids::PeerNumber;
 use crate::net::addresses::Addresses;
 use crate::net::classic::state::Classic;
+use crate::net::members::Members;
 use crate::net::monitor::Monitor;
 use crate::net::notice::Notices;
 use crate::net::sealed::Sealed;
@@ -20,10 +21,8 @@ use std::sync::mpsc::SyncSender;
 /// A tier-1 node, as its threads see it.
 #[derive(Debug)]
 pub struct Context {
-    /// The number of this node.
-    pub me: PeerNumber,
     /// Who belongs to the network.
-    pub book: PeerBook,
+    pub members: Arc<Members>,
     /// The records.
     pub database: Database,
     /// Where the person is told.
@@ -91,6 +90,16 @@ pub enum Order {
 }
 
 impl Context {
+    /// The number of this node.
+    pub fn me(&self) -> PeerNumber {
+        self.members.now().me
+    }
+
+    /// All nodes of the network at this moment.
+    pub fn book(&self) -> Arc<PeerBook> {
+        Arc::clone(&self.members.now().book)
+    }
+
     /// A trusted peer gave a sign of life. One that was quiet is brought into step at once.
     pub fn heard(&self, peer: PeerNumber) {
         if self.monitor.heard(peer) {

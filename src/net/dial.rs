@@ -14,16 +14,20 @@ use zeroize::Zeroizing;
 /// Opens a session with `peer`, wherever it may be. One that does not answer costs `CALL_PATIENCE`.
 pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -> Result<Channel> {
     let keys = peer.keys().ok_or_else(lacking)?;
-    let token = Sealed::own_token(&context.book, context.me)?;
+    let now = context.members.now();
+    let token = Sealed::own_token(&now.book, now.me)?;
     let errand = || {
         let token = Zeroizing::new(*token.expose());
-        Errand { own: sealed.own.copy(), to: keys.knock, asked: Asked { token, purpose } }
+        Errand { own: lock(&sealed.own).copy(), to: keys.knock, asked: Asked { token, purpose } }
     };
     let mut closed_doors = 0;
     loop {
         let ways = context.addresses.ways(peer);
         match sealed.phone.reach(&ways, keys, &errand, &context.stop) {
             Ok((channel, at)) => {
+                if !context.members.meets(&keys.identity, channel.handle()) {
+                    return Err(Error::peer("it is shut out of the network"));
+                }
                 if context.addresses.proved(peer, at) {
                     log::info!("peer {} was found at {at}", peer.number);
                 }

@@ -15,6 +15,7 @@ use crate::model::liveness::State;
 use crate::net::addresses::Addresses;
 use crate::net::context::{Context, Order};
 use crate::net::ears::Ears;
+use crate::net::members::Standing;
 use crate::net::sealed::Sealed;
 use crate::net::udp::{Broadcasts, broadcast};
 use crate::store::peer_book::{Peer, PeerBook};
@@ -62,20 +63,24 @@ pub fn run(
     house: Lighthouse,
     is_there: bool,
 ) -> Result<()> {
-    let own = context.book.peer(context.me).ok_or(Error::Stopped)?;
+    let start = context.members.now();
+    let own = start.book.peer(start.me).ok_or(Error::Stopped)?;
     let (now, port) = (Instant::now(), own.address.port());
     let mut keeper = Keeper {
         context,
         house,
+        known: Arc::clone(&start),
         ears: Ears::new(own.address, is_there),
         rhythm: Rhythm::new(now),
         troubles: Throttle::default(),
     };
+    keeper.house.watch.follow(Some(start.me), members(&start.book));
     // The first look is no change: the node has just told all that it started.
     keeper.ears.follow(context, sealed);
     let mut look = now + LOOK_AT_ADDRESSES;
     let mut broadcasts = None;
     while !context.stop.is_set() {
+        keeper.follow();
         let now = Instant::now();
         if look <= now {
             look = now + LOOK_AT_ADDRESSES;
@@ -108,6 +113,8 @@ pub fn run(
 struct Keeper<'a> {
     context: &'a Arc<Context>,
     house: Lighthouse,
+    /// Whose beacons are heard.
+    known: Arc<Standing>,
     ears: Ears,
     rhythm: Rhythm,
     troubles: Throttle,
@@ -124,10 +131,20 @@ impl Keeper<'_> {
             .ok()
     }
 
+    /// Hears those who belong to the network now, and nobody else.
+    fn follow(&mut self) {
+        let now = self.context.members.now();
+        if !Arc::ptr_eq(&now, &self.known) {
+            self.house.watch.follow(Some(now.me), members(&now.book));
+            self.known = now;
+        }
+    }
+
     fn light(&mut self) {
         let context = self.context;
-        let Some(own) = context.book.peer(context.me) else { return };
-        let ports = ports(&context.addresses, &context.book);
+        let now = context.members.now();
+        let Some(own) = now.book.peer(now.me) else { return };
+        let ports = ports(&context.addresses, &now.book);
         let heads = half(&context.database.heads().digest());
         let (boot, count) = (self.house.boot, self.house.count);
         for ip in self.ears.own() {
@@ -162,7 +179,8 @@ impl Keeper<'_> {
 
     fn sighted(&self, Sighting { member, address, heads }: Sighting) {
         let context = self.context;
-        let Some(peer) = context.book.peer(member) else { return };
+        let book = context.book();
+        let Some(peer) = book.peer(member) else { return };
         context.monitor.said(member, heads);
         if context.addresses.sighted(peer, address) {
             log::info!("peer {member} says that it is at {address}");

@@ -61,21 +61,25 @@ fn serve(context: &Context, sealed: &Sealed, socket: &UdpSocket, admitted: Admit
     let (answer, bind) = knock.open(port, rand::random())?;
     lock(&sealed.gate).answered(&answer);
     udp::answer(socket, answer.bytes(), from);
-    let other = match visitor {
+    let member = match visitor {
         Visitor::Member(number) => {
-            let keys = context.book.peer(number).and_then(Peer::keys);
-            Other::Node(keys.ok_or_else(lacking)?.identity)
+            let keys = context.book().peer(number).and_then(Peer::keys).copied();
+            Some(keys.ok_or_else(lacking)?.identity)
         }
-        Visitor::Reader => Other::Reader,
+        Visitor::Reader => None,
     };
-    let tls = sealed.credentials.door(other)?;
+    let tls = sealed.credentials.door(member.map_or(Other::Reader, Other::Node))?;
     let mut guests = Guests::new(context, tls, bind);
     let mut channel = guests.first(&listener, from.ip())?;
     drop((listener, guests, door));
+    // It may have been shut out since it knocked.
+    if member.is_some_and(|key| !context.members.meets(&key, channel.handle())) {
+        return Err(Error::peer("it is shut out of the network"));
+    }
     channel.limit(purpose.longest_of_caller());
     channel.send(&Opened::Welcome.encode())?;
     if let Visitor::Member(peer) = visitor {
-        if let Some(peer) = context.book.peer(peer) {
+        if let Some(peer) = context.book().peer(peer) {
             context.addresses.called_from(peer, from.ip());
         }
         context.heard(peer);

@@ -64,7 +64,8 @@ impl Ears {
         for ip in self.own.clone() {
             let address = SocketAddr::from((ip, self.typed.port()));
             // Another node of the network that runs on this machine.
-            let is_anothers = context.book.others(context.me).any(|peer| peer.address == address);
+            let is_anothers =
+                context.book().others(context.me()).any(|peer| peer.address == address);
             if !is_anothers && !self.open.contains_key(&ip) {
                 self.listen(context, sealed, ip, address);
             }

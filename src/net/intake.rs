@@ -8,8 +8,8 @@ use crate::model::ledger::replica::Taken;
 use crate::model::limits::{INTAKE_RUNS, STORE_WAIT};
 use crate::model::meeting::unbundle;
 use crate::net::context::Context;
+use crate::net::members::Standing;
 use crate::store::database::Ticket;
-use crate::store::peer_book::PeerBook;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,9 +18,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 pub type Run = Vec<Received>;
 
 /// The blocks in a piece that came: by an author whom this node knows, and with all their values.
-pub fn run(book: &PeerBook, piece: &[u8]) -> Result<Run> {
+pub fn run(now: &Standing, piece: &[u8]) -> Result<Run> {
     let blocks = unbundle(piece)?.into_iter().map(read).collect::<Result<Run>>()?;
-    if blocks.first().is_some_and(|block| !book.knows(&block.signed().header().name.author)) {
+    if blocks.first().is_some_and(|block| !now.is_author(&block.signed().header().name.author)) {
         return Err(Error::peer("gave blocks of an author whom this node does not know"));
     }
     Ok(blocks)

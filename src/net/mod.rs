@@ -4,6 +4,7 @@
 //! who comes:  datagram -> knock -> admission -> door -> session -> merger -> database
 //! who goes:   broadcast, menu -> deliver -> sync, talk -> dial -> phone -> channel (tls, wire)
 //! who is it:  discovery (beacons) -> addresses -> dial;  probe (hello, cookie) -> monitor -> status
+//! who may:    ledger -> roll -> members -> gate, door, dial, discovery, probe
 //! ```
 //!
 //! What a knock is worth is decided in `model::gate`, what is said in a session stands in `model::message`.
@@ -11,6 +12,7 @@
 pub mod addresses;
 pub mod admission;
 pub mod alarm;
+pub mod ballot;
 pub mod broadcast;
 pub mod call;
 pub mod channel;
@@ -25,6 +27,7 @@ pub mod door;
 pub mod ears;
 pub mod intake;
 pub mod knock;
+pub mod members;
 pub mod merger;
 pub mod meter;
 pub mod monitor;
@@ -32,6 +35,7 @@ pub mod notice;
 pub mod phone;
 pub mod probe;
 pub mod refresh;
+pub mod roll;
 pub mod sealed;
 pub mod session;
 pub mod shelf;

@@ -13,7 +13,7 @@ use crate::model::limits::{
 };
 use crate::model::liveness::{Liveness, Sign, State};
 use crate::model::status::Apart;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,13 @@ impl Monitor {
             messages: Buckets::new(MESSAGE_BURST, MESSAGE_RATE, MAX_PEERS),
             alarms: Buckets::new(ALARM_BURST, ALARM_RATE, MAX_PEERS),
         }))
+    }
+
+    /// These are the peers now. What was seen of those that are gone is forgotten.
+    pub fn follow(&self, peers: &BTreeSet<PeerNumber>) {
+        let mut inner = lock(&self.0);
+        inner.liveness.follow(peers);
+        inner.seen.retain(|peer, _| peers.contains(peer));
     }
 
     /// Since when the node runs.

@@ -1,7 +1,7 @@
 //! What the network tells the person at the node: values, which the shell puts into words.
 
 use crate::base::error::Error;
-use crate::model::ids::PeerNumber;
+use crate::model::ids::{NetworkName, Organisation, PeerNumber, Reason};
 use crate::store::peer_book::Peer;
 use crate::store::saver::Disk;
 use std::fmt;
@@ -69,8 +69,40 @@ pub enum Notice {
         /// Whether that is this node itself.
         is_own: bool,
     },
+    /// Something has changed in who belongs to the network.
+    Membership(News),
     /// Our own disk fails, or is well again.
     Disk(Disk),
+}
+
+/// What has changed in who belongs to the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// From now on the ledger says it.
+    Begun {
+        /// Of which network.
+        network: NetworkName,
+        /// How many members it has.
+        members: usize,
+    },
+    /// Somebody belongs to it now.
+    Joined {
+        /// By which number.
+        number: PeerNumber,
+        /// Whose node.
+        organisation: Organisation,
+    },
+    /// Somebody is shut out.
+    ShutOut {
+        /// As whom it was known; `None` if it never belonged to the network.
+        known_as: Option<(PeerNumber, Organisation)>,
+        /// Why.
+        reasons: Vec<Reason>,
+    },
+    /// This node itself is shut out.
+    ShutOutHere,
+    /// Something waits until more members have agreed.
+    Asked,
 }
 
 /// How a refresh is going.

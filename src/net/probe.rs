@@ -24,7 +24,7 @@ pub fn run(context: &Context, sealed: &Sealed, mut between: impl FnMut()) -> Res
         let now = Instant::now();
         let next = match context.monitor.to_probe(now) {
             Ok((number, missed)) => {
-                if let Some(peer) = context.book.peer(number) {
+                if let Some(peer) = context.book().peer(number) {
                     probe(context, sealed, &mut sockets, peer, missed);
                 }
                 now

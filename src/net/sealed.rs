@@ -1,6 +1,7 @@
 //! What a tier-1 node of a sealed network has besides: its keys, its gate, its places.
 
 use crate::base::error::{Error, Result};
+use crate::base::threads::lock;
 use crate::model::datagram::Datagrams;
 use crate::model::gate::Gate;
 use crate::model::identity::Identity;
@@ -28,7 +29,7 @@ pub struct Sealed {
     /// Doors and sessions, of which there are only so many.
     pub places: Places,
     /// Its keys for knocks.
-    pub own: Own,
+    pub own: Mutex<Own>,
     /// Signs what it gives to readers.
     pub signer: Signer,
 }
@@ -48,7 +49,28 @@ impl Sealed {
             gate.admit(peer.number, keys.knock, token, peer.address.ip());
         }
         let (places, signer) = (Places::default(), Signer::new(identity, book.network()));
-        Ok(Self { gate: Mutex::new(gate), credentials, phone, places, own, signer })
+        let (gate, own) = (Mutex::new(gate), Mutex::new(own));
+        Ok(Self { gate, credentials, phone, places, own, signer })
+    }
+
+    /// These are the members now, and this node is `me` among them: the gate lets in nobody else.
+    pub fn follow(&self, book: &PeerBook, me: PeerNumber) {
+        let others = || book.others(me).filter_map(|peer| Some((peer, peer.keys()?.knock)));
+        // It takes long for many newcomers: nobody waits for it at the gate.
+        let own = lock(&self.own).copy().knowing_now(others().map(|(_, key)| key));
+        let mut gate = lock(&self.gate);
+        gate.keep(&others().map(|(_, key)| key).collect(), own.copy());
+        for (peer, key) in others() {
+            let Some(token) = peer.token() else { continue };
+            if gate.admits(peer.number, &key, token) {
+                continue;
+            }
+            if let Ok(token) = Token::try_from(&token.expose()[..]) {
+                gate.admit(peer.number, key, token, peer.address.ip());
+            }
+        }
+        drop(gate);
+        *lock(&self.own) = own;
     }
 
     /// The token that this node shows when it knocks.

@@ -26,7 +26,8 @@ const FOR_ALL: u32 = 0o644;
 pub fn now(context: &Context) -> Status {
     let own = context.database.heads();
     let monitor = &context.monitor;
-    let peers = context.book.others(context.me).map(|peer| PeerStatus {
+    let standing = context.members.now();
+    let peers = standing.book.others(standing.me).map(|peer| PeerStatus {
         number: peer.number,
         organisation: peer.organisation.to_string(),
         address: context.addresses.best(peer),
@@ -37,7 +38,7 @@ pub fn now(context: &Context) -> Status {
         apart: monitor.apart(peer.number, &own),
     });
     Status {
-        me: context.me,
+        me: standing.me,
         begun: monitor.begun(),
         records: context.database.with(|replica| replica.state().len()),
         peers: peers.collect(),

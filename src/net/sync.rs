@@ -23,6 +23,7 @@ use crate::net::dial::dial;
 use crate::net::intake::{self, Intake, TakenIn};
 use crate::net::meter::Meter;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
+use crate::net::roll;
 use crate::net::sealed::Sealed;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
@@ -181,8 +182,10 @@ impl<'a> Visit<'a> {
 
     /// Logs that are not wanted: of authors whom nobody here knows, or for which there is no room.
     fn not_wanted(&self, theirs: &Heads) -> Vec<LogName> {
-        let keys = self.context.book.all().iter().filter_map(Peer::keys);
-        let known: HashSet<_> = keys.map(|keys| keys.identity).collect();
+        let now = self.context.members.now();
+        let authors: BTreeSet<_> = theirs.iter().map(|head| head.name.author).collect();
+        let known: BTreeSet<_> =
+            authors.into_iter().filter(|author| now.is_author(author)).collect();
         let names = theirs.iter().map(|head| head.name);
         let (wanted, mut spare): (Vec<_>, Vec<_>) =
             names.partition(|name| known.contains(&name.author));
@@ -194,7 +197,8 @@ impl<'a> Visit<'a> {
 
     /// Looks what a peer's heads say of this node's own log.
     fn look_at(&self, theirs: &Heads) {
-        let peers = self.context.book.others(self.context.me).count();
+        let now = self.context.members.now();
+        let peers = now.book.others(now.me).count();
         match self.context.database.confirm(theirs, self.peer, peers) {
             Confirmed::Well => {}
             Confirmed::Behind => log::info!("peer {} has more of this node's log", self.peer),
@@ -207,7 +211,8 @@ impl<'a> Visit<'a> {
     /// Where a log here and there are not the same, finds the first block that differs: with both, its author is
     /// proved to have forked.
     fn find_forks(&mut self, theirs: &Having) -> Result<()> {
-        let known = |name: &LogName| self.context.book.knows(&name.author);
+        let now = self.context.members.now();
+        let known = |name: &LogName| now.is_author(&name.author);
         let mut names: BTreeSet<_> = theirs.clashes.iter().copied().filter(known).collect();
         names.extend(self.context.database.with(|replica| {
             replica.clashes(&theirs.heads).iter().map(|head| head.name).collect::<Vec<_>>()
@@ -402,13 +407,13 @@ impl<'a> Visit<'a> {
                 }
                 Meeting::Proof(proof) => {
                     count(&mut proofs, MAX_PROOFS)?;
-                    if self.context.book.knows(&proof.name().author) {
+                    if self.context.members.now().is_author(&proof.name().author) {
                         self.ticket = self.ticket.max(self.context.database.convict(*proof).1);
                     }
                 }
                 Meeting::Blocks(squeezed) => {
                     let piece = unsqueeze(&squeezed, MAX_BLOCKS_PIECE)?;
-                    let run = intake::run(&self.context.book, &piece)?;
+                    let run = intake::run(&self.context.members.now(), &piece)?;
                     came += run.len() as u64;
                     if came > all {
                         return Err(Error::peer("gave more blocks than its heads tell of"));
@@ -435,11 +440,11 @@ impl<'a> Visit<'a> {
 
     /// Blocks that the other side has and for which there is no room here.
     fn left_out(&self, theirs: &Heads) -> usize {
+        let now = self.context.members.now();
         self.context.database.with(|replica| {
             let chains = replica.chains();
-            let is_full = |head: &Head| {
-                self.context.book.knows(&head.name.author) && !replica.takes(&head.name)
-            };
+            let is_full =
+                |head: &Head| now.is_author(&head.name.author) && !replica.takes(&head.name);
             let beyond = |head: Head| head.length.saturating_sub(chains.length(&head.name));
             let full = theirs.iter().filter(is_full).filter_map(|head| chains.shared(head));
             full.map(|head| beyond(head) as usize).sum()
@@ -469,8 +474,8 @@ impl<'a> Visit<'a> {
 
     fn report(&self, broken: bool) {
         for author in self.context.database.newly_forked() {
-            if let Some(peer) = self.context.book.signer(&author).map(|peer| peer.number) {
-                let is_own = peer == self.context.me;
+            if let Some(peer) = self.context.book().signer(&author).map(|peer| peer.number) {
+                let is_own = peer == self.context.me();
                 self.context.notices.tell(Notice::Forked { peer, is_own });
             }
         }
@@ -480,7 +485,11 @@ impl<'a> Visit<'a> {
         if !broken && !self.is_behind && self.not_taken == 0 {
             self.context.monitor.in_step(self.peer, self.both.clone());
         }
-        if changes > 0 || waiting > 0 {
+        // Whoever is new may have written what was not wanted before.
+        if roll::follow(self.context) {
+            self.context.order(Order::Returned(self.peer));
+        }
+        if changes > 0 || waiting > 0 || self.taken.membership {
             self.context.order(Order::Applied(self.peer));
         }
         if changes > 0 || waiting > 0 || full > 0 {

@@ -10,6 +10,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// What a read waits for.
@@ -18,7 +19,7 @@ const AWAITED: &str = "the other side's bytes";
 /// A connection to a peer or a tier-2 node.
 #[derive(Debug)]
 pub struct Wire {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     stop: Stop,
 }
 
@@ -32,7 +33,7 @@ impl Wire {
         if let Err(cause) = sockopt::set_tcp_user_timeout(&stream, silence) {
             log::debug!("a dead connection will be noticed late: {cause}");
         }
-        Ok(Self { stream, stop: stop.clone() })
+        Ok(Self { stream: Arc::new(stream), stop: stop.clone() })
     }
 
     /// Connects to `to` before `deadline`.
@@ -55,7 +56,7 @@ impl Wire {
 
     /// Makes the send buffer at least `bytes` large, so that so much can be sent in one piece.
     pub fn set_send_buffer(&self, bytes: usize) {
-        if let Err(cause) = sockopt::set_socket_send_buffer_size(&self.stream, bytes) {
+        if let Err(cause) = sockopt::set_socket_send_buffer_size(&*self.stream, bytes) {
             log::debug!("the send buffer stays small: {cause}");
         }
     }
@@ -64,9 +65,9 @@ impl Wire {
     pub fn read(&mut self, buffer: &mut [u8], deadline: Deadline) -> Result<usize> {
         loop {
             self.check(deadline)?;
-            match self.stream.read(buffer) {
+            match (&*self.stream).read(buffer) {
                 Err(cause) if is_not_yet(&cause) => {
-                    ready(&self.stream, PollFlags::IN, deadline, &self.stop, AWAITED)?;
+                    ready(&*self.stream, PollFlags::IN, deadline, &self.stop, AWAITED)?;
                 }
                 Err(cause) => return Err(Error::device("read from the connection", cause)),
                 Ok(count) => return Ok(count),
@@ -78,11 +79,11 @@ impl Wire {
     pub fn write_all(&mut self, mut bytes: &[u8], patience: Duration) -> Result<()> {
         while !bytes.is_empty() {
             self.stop.check()?;
-            match self.stream.write(bytes) {
+            match (&*self.stream).write(bytes) {
                 Err(cause) if is_not_yet(&cause) => {
                     let deadline = Deadline::after(patience);
                     ready(
-                        &self.stream,
+                        &*self.stream,
                         PollFlags::OUT,
                         deadline,
                         &self.stop,
@@ -101,6 +102,11 @@ impl Wire {
         &self.stream
     }
 
+    /// The connection, for who may have to break it off.
+    pub fn handle(&self) -> Weak<TcpStream> {
+        Arc::downgrade(&self.stream)
+    }
+
     /// An error once the node ends or `deadline` has passed. Asked before each read: bytes that never end must keep
     /// nobody from either.
     pub fn check(&self, deadline: Deadline) -> Result<()> {
@@ -111,17 +117,17 @@ impl Wire {
     /// Waits until there is something to read.
     pub fn wait_to_read(&self, deadline: Deadline) -> Result<()> {
         self.stop.check()?;
-        ready(&self.stream, PollFlags::IN, deadline, &self.stop, AWAITED)
+        ready(&*self.stream, PollFlags::IN, deadline, &self.stop, AWAITED)
     }
 
     /// Waits until something can be written.
     pub fn wait_to_write(&self, deadline: Deadline) -> Result<()> {
-        ready(&self.stream, PollFlags::OUT, deadline, &self.stop, "the other side to read")
+        ready(&*self.stream, PollFlags::OUT, deadline, &self.stop, "the other side to read")
     }
 
     /// Whether the other side has closed or broken the connection, as far as is known here.
     pub fn is_closed(&mut self) -> bool {
-        match self.stream.read(&mut [0; 256]) {
+        match (&*self.stream).read(&mut [0; 256]) {
             Ok(count) => count == 0,
             Err(cause) => !is_not_yet(&cause),
         }
@@ -144,7 +150,7 @@ impl Wire {
     /// sees that it did not end well.
     pub fn break_off_at_end(&self, broken: bool) {
         let linger = broken.then_some(Duration::ZERO);
-        if let Err(cause) = sockopt::set_socket_linger(&self.stream, linger) {
+        if let Err(cause) = sockopt::set_socket_linger(&*self.stream, linger) {
             log::debug!("how a connection ends cannot be set: {cause}");
         }
     }

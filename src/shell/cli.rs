@@ -8,8 +8,8 @@ use crate::model::secret::Token;
 use crate::shell::node::{Node, Plan};
 use crate::shell::screen::{LogLines, Printer, Screen};
 use crate::shell::{
-    ask, export, history, identity, membership, setup, status, status_words, tier2, verify, view,
-    wipe, words,
+    ask, export, history, identity, membership, network, roster, setup, status, status_words,
+    tier2, verify, view, wipe, words,
 };
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
@@ -45,6 +45,11 @@ enum Command {
     Tier2(Tier2),
     /// Show what a node on this machine sees of its peers: who is there, and how far apart
     Status(status::Options),
+    /// Show who belongs to the network, who is shut out, and what waits for more voices
+    Members(roster::Options),
+    /// Keep in the ledger who belongs to the network
+    #[command(subcommand)]
+    Network(Network),
     /// Check a node's ledger without the node: every signature, and whether anything was changed since
     Verify(verify::Options),
     /// Show what happened to a record: what changed, when, and by which organisation
@@ -101,6 +106,12 @@ enum Peers {
     Import(Import),
 }
 
+#[derive(Debug, Subcommand)]
+enum Network {
+    /// Put the nodes of a peers file into the ledger: one node does it, for all
+    Begin(network::Begin),
+}
+
 #[derive(Debug, Args)]
 struct Import {
     /// The original's file: a line a peer, `IP, port, token, organisation`
@@ -135,6 +146,8 @@ pub fn run() -> ExitCode {
         Command::Tier1(options) => tier1(&options),
         Command::Tier2(options) => tier2(&options),
         Command::Status(options) => status::run(&options),
+        Command::Members(options) => roster::run(&options),
+        Command::Network(Network::Begin(options)) => network::begin(&options),
         Command::Verify(options) => return verify::run(&options),
         Command::History(options) => history::run(&options),
         Command::Ledger(options) => export::run(&options),

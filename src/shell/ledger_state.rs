@@ -50,9 +50,9 @@ impl Desk<'_> {
     /// Says how far the logs of each organisation go: by number, and at last those of whom nobody knows.
     fn say_logs(&self, shown: &Shown) {
         let own = self.context.database.with(|replica| replica.author());
-        let number = |key: &IdentityKey| match self.context.book.signer(key) {
+        let number = |key: &IdentityKey| match self.context.book().signer(key) {
             Some(peer) => Some(peer.number),
-            None => (*key == own).then_some(self.context.me),
+            None => (*key == own).then_some(self.context.me()),
         };
         let mut authors: BTreeMap<_, Vec<Head>> = BTreeMap::new();
         for head in &shown.heads {
@@ -72,12 +72,13 @@ impl Desk<'_> {
 
     /// Says when each peer was last in step.
     fn say_peers(&self) {
-        let others: Vec<_> = self.context.book.others(self.context.me).collect();
+        let book = self.context.book();
+        let others: Vec<_> = book.others(self.context.me()).collect();
         if !others.is_empty() {
             self.screen.say(ledger_words::WHEN_IN_STEP);
         }
         for peer in others {
-            let name = words::peer_name(&self.context.book, peer.number);
+            let name = words::peer_name(&self.context.book(), peer.number);
             let last = self.context.monitor.last_in_step(peer.number);
             let ago = last.map(|last| Instant::now().duration_since(last));
             self.screen.say(ledger_words::in_step(&name, ago));
@@ -152,12 +153,12 @@ impl Desk<'_> {
 
     /// Who signs with this key.
     pub fn author(&self, key: &IdentityKey) -> String {
-        let me = self.context.me;
-        match self.context.book.signer(key) {
+        let me = self.context.me();
+        match self.context.book().signer(key) {
             _ if self.context.database.with(|replica| replica.author()) == *key => {
                 ledger_words::this_node(me)
             }
-            Some(peer) => words::peer_name(&self.context.book, peer.number),
+            Some(peer) => words::peer_name(&self.context.book(), peer.number),
             None => words::STRANGER.to_owned(),
         }
     }

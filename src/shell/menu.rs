@@ -59,6 +59,7 @@ fn choose(choice: &str, desk: &mut Desk<'_>, voice: &Voice<'_>) -> Result<bool, 
         "13" => desk.history()?,
         "14" => desk.retract()?,
         "15" => desk.ledger_state()?,
+        "16" => desk.members()?,
         _ => desk.screen.say(words::NO_SUCH_ITEM),
     }
     Ok(true)

@@ -16,9 +16,11 @@ use crate::net::context::{Context, Order};
 use crate::net::discovery::{self, Lighthouse};
 use crate::net::ears::listener;
 use crate::net::knock;
+use crate::net::members::{Files, Members, Standing};
 use crate::net::monitor::Monitor;
 use crate::net::notice::{Notice, Notices};
 use crate::net::probe;
+use crate::net::roll;
 use crate::net::sealed::Sealed;
 use crate::net::status;
 use crate::shell::identity::{self, no_peer};
@@ -29,6 +31,7 @@ use crate::shell::{status_words, words};
 use crate::store::addresses_file::{self, Learned};
 use crate::store::database::Database;
 use crate::store::files::DataFolder;
+use crate::store::network_file::{self, Pin};
 use crate::store::opening::Owner;
 use crate::store::peer_book::PeerBook;
 use crate::store::saver::{Disk, Edits};
@@ -85,7 +88,14 @@ impl Node {
         };
         let owner = owner(&book, me, identity, folder)?;
         let (database, loaded) = Database::open(&folder.file(&file), owner)?;
-        screen.say(words::hello_tier1(&book, own));
+        let (members, standing) = members(book, peers_file, me, folder, &database)?;
+        if let Some(sealed) = &sealed {
+            sealed.follow(&standing.book, standing.me);
+        }
+        let (typed, book) = (members.typed(), &standing.book);
+        let own =
+            book.peer(standing.me).or(typed.peer(me)).ok_or_else(|| no_peer(peers_file, me))?;
+        screen.say(words::hello_tier1(book, own));
         if book.dialect() == Dialect::Classic {
             screen.say(words::CLASSIC_WARNING);
         }
@@ -95,13 +105,12 @@ impl Node {
         screen.say(words::loaded(&file, &loaded));
         let (orders, queue) = sync_channel(BROADCAST_QUEUE);
         let context = Arc::new(Context {
-            me,
             sealed: sealed.clone(),
-            notices: notices(&book, screen),
-            addresses: Addresses::new(&book, &learned),
-            monitor: Monitor::new(book.others(me).map(|peer| peer.number)),
+            notices: notices(&members, screen),
+            addresses: Addresses::new(&standing.book, &learned),
+            monitor: Monitor::new(standing.book.others(standing.me).map(|peer| peer.number)),
             socket: socket.take_if(|_| sealed.is_none()),
-            book,
+            members,
             database,
             stop: stop.clone(),
             classic: Default::default(),
@@ -112,6 +121,8 @@ impl Node {
             orders,
             work: Default::default(),
         });
+        // What this node has to say by itself: that it agrees with its admission, where it is.
+        roll::follow(&context);
         let changes_end = Stop::default();
         let keep_until = changes_end.clone();
         let saver = spawn_with(&context, "saver", move |context| keep_saved(context, &keep_until))?;
@@ -224,6 +235,26 @@ fn learned(folder: &DataFolder, dialect: Dialect) -> (Learned, u64) {
     (learned, boot)
 }
 
+/// Who belongs to the network: as the peers file says, until the ledger does.
+fn members(
+    book: PeerBook,
+    peers_file: &Path,
+    me: PeerNumber,
+    folder: &DataFolder,
+    database: &Database,
+) -> Result<(Arc<Members>, Arc<Standing>)> {
+    let pin = folder.file(network_file::FILE);
+    let files = Files { peers: peers_file.to_owned(), pin };
+    let (pin, files) = match book.dialect() {
+        Dialect::Classic => (None, None),
+        Dialect::Sealed => (Pin::read(&files.pin)?, Some(files)),
+    };
+    let members = Arc::new(Members::new(book, me, pin, files));
+    roll::at_start(&members, database);
+    let standing = members.now();
+    Ok((members, standing))
+}
+
 /// Who signs in the ledger, and what names its records.
 fn owner(
     book: &PeerBook,
@@ -248,9 +279,9 @@ fn join(thread: JoinHandle<()>) {
 }
 
 /// The notices of the network, as lines on the screen.
-fn notices(book: &PeerBook, screen: &Screen) -> Notices {
-    let (book, screen) = (book.names(), screen.clone());
-    Notices::new(move |notice| match notice_words::notice(&book, &notice) {
+fn notices(members: &Arc<Members>, screen: &Screen) -> Notices {
+    let (members, screen) = (Arc::clone(members), screen.clone());
+    Notices::new(move |notice| match notice_words::notice(&members.now().book, &notice) {
         (text, true) => screen.alarm(text),
         (text, false) => screen.notice(text),
     })

@@ -4,6 +4,7 @@ use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::shown::shown;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
+use crate::shell::members_words;
 use crate::shell::words::{
     cannot_be_written, changes, not_understood, peer_name, percent, several_versions, stale_rows,
 };
@@ -27,6 +28,7 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
         }
         Notice::PutBack { peer } => (put_back(&peer_name(book, *peer)), false),
         Notice::Forked { peer, is_own } => (forked(&peer_name(book, *peer), *is_own), false),
+        Notice::Membership(news) => (members_words::news(news), false),
         Notice::Disk(Disk::Failing(why)) => (cannot_be_written("disk", why), false),
         Notice::Disk(Disk::Edited(edits)) => (edited(edits), false),
         Notice::Disk(Disk::Gone) => {
@@ -91,7 +93,7 @@ fn received(from: &str, tally: &Tally) -> String {
         let waiting = changes(tally.waiting);
         text.push_str(&match tally.waiting {
             1 => format!(" {waiting} is by somebody who wrote two histories, and waits: see 15."),
-            _ => format!(" {waiting} are by somebody who wrote two histories, and wait: see 15."),
+            _ => format!(" {waiting} are by somebody who wrote two histories or was shut out, and wait: see 15."),
         });
     }
     if tally.broken {

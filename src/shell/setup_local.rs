@@ -4,11 +4,13 @@ use crate::base::error::{Error, Result};
 use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::NetworkKeys;
+use crate::model::ledger::membership::Rule;
 use crate::model::limits::MAX_PEERS;
 use crate::model::secret::Token;
-use crate::shell::{ask, setup_words};
+use crate::shell::{ask, network, setup_words};
 use crate::store::files::{self, DataFolder};
 use crate::store::identity_file::{FILE, IdentityFile};
+use crate::store::network_file::{self, Pin};
 use crate::store::peer_book::{Peer, PeerBook};
 use rand::RngExt;
 use std::fs;
@@ -53,10 +55,30 @@ pub fn network(nodes: u64, readers: u64, out: &Path, name: &str) -> Result<()> {
     {
         files::replace(&path, |out| out.write_all(text.as_bytes()))?;
     }
+    begin(out, &book)?;
     if !usual {
         ask::say(setup_words::OTHER_PORTS)?;
     }
     ask::say(&setup_words::made_locally(out, nodes, readers))
+}
+
+/// Puts into the ledger who belongs to it. Node 1 does that; the others would find it out when they meet, and are told at
+/// once.
+fn begin(out: &Path, book: &PeerBook) -> Result<()> {
+    let folder = |number: PeerNumber| DataFolder::open(&out.join(format!("node{number}")));
+    let mut pin = None;
+    for peer in book.all() {
+        let folder = folder(peer.number)?;
+        match pin {
+            None => {
+                let identity = IdentityFile::read(&folder.file(FILE))?.open(ask::passphrase)?;
+                let rule = Rule::default();
+                pin = Some(network::begin_in(&folder, book, peer.number, identity, rule)?);
+            }
+            Some(pin) => Pin::write(&pin, &folder.file(network_file::FILE))?,
+        }
+    }
+    Ok(())
 }
 
 /// Makes the folder, which must not be there or be empty.

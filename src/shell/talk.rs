@@ -39,7 +39,7 @@ impl Voice<'_> {
                 return Ok(());
             }
         };
-        self.screen.say(talk_words::each_line(&self.context.book, peer));
+        self.screen.say(talk_words::each_line(&self.context.book(), peer));
         loop {
             let line = match input.line(talk_words::LINE) {
                 Err(Gone::TooLong) => {
@@ -73,7 +73,7 @@ impl Voice<'_> {
             Ok(())
         });
         match started {
-            Ok(()) => self.screen.say(talk_words::sending(&self.context.book, number)),
+            Ok(()) => self.screen.say(talk_words::sending(&self.context.book(), number)),
             Err(error) => self.screen.say(words::failure(&error)),
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Voice<'_> {
     /// Menu 11: who belongs to the network, who is there, and how far apart each is.
     pub fn peers(&self) {
         let now = Instant::now();
-        let book = &self.context.book;
+        let book = &self.context.book();
         let wide = book.all().iter().map(|peer| width(&words::shown_organisation(peer)));
         let wide = wide.max().unwrap_or(0);
         let status = status::now(self.context);
@@ -154,11 +154,11 @@ impl Voice<'_> {
                 return Ok(None);
             }
         };
-        if number == self.context.me {
+        if number == self.context.me() {
             self.screen.say(talk_words::ITSELF);
             return Ok(None);
         }
-        if self.context.book.peer(number).is_none() {
+        if self.context.book().peer(number).is_none() {
             self.screen.say(talk_words::no_peer(number));
             return Ok(None);
         }

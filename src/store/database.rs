@@ -14,6 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
+use crate::model::ledger::bar::Bars;
 use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Refused, Rigour};
 use crate::model::ledger::entry::Entry;
@@ -204,6 +205,12 @@ impl Database {
         inner.sign(entries)?;
         self.0.bell.notify_all();
         Ok(inner.ticket())
+    }
+
+    /// Says anew who is shut out: what they wrote beyond their last good blocks does not count any more.
+    pub fn bar(&self, bars: Bars) {
+        lock(&self.0.inner).replica.bar(bars);
+        self.0.bell.notify_all();
     }
 
     /// Takes rows that somebody sent who has no ledger.

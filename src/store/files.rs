@@ -93,9 +93,17 @@ pub fn is_ours(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     let name = name.trim_start_matches('.');
     name == "lock"
-        || ["identity", "peers", "DATABASE", "T2DATABASE", "addresses.json", "status.json"]
-            .iter()
-            .any(|begin| name.starts_with(begin))
+        || [
+            "identity",
+            "peers",
+            "DATABASE",
+            "T2DATABASE",
+            "addresses.json",
+            "network.json",
+            "status.json",
+        ]
+        .iter()
+        .any(|begin| name.starts_with(begin))
 }
 
 /// Whether only a node has a file of this name: one that makes its folder a node's.

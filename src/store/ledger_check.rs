@@ -15,6 +15,7 @@ use crate::store::files;
 use crate::store::ledger_frame::{FRAME_HEAD, MARKER, Place};
 use crate::store::ledger_walk::{Damage, Walked, walk};
 use crate::store::ledger_writer::segment_path;
+use crate::store::roster_file;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -114,6 +115,10 @@ pub fn check(path: &Path, mut progress: impl FnMut(u64)) -> Result<Checked> {
         if is_rest || looks == MOST_LOOKS {
             damaged(path, &walked, &mut audit);
             let mut report = audit.finish();
+            // What was written by somebody who is shut out since then does not count.
+            if let Some(roster) = roster_file::roster(path, &report.chains)? {
+                report.chains.bar(roster.bars());
+            }
             report.findings.sort_by(|one, other| one.at.cmp(&other.at));
             return Ok(Checked { report, bytes });
         }

@@ -3,6 +3,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::address::Address;
+use crate::model::ids::PeerNumber;
 use crate::model::keys::{IdentityKey, NetworkKeys};
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::membership::{Profile, Rule};
@@ -12,6 +13,7 @@ use crate::model::membership::roster::{Member, Roster};
 use crate::model::secret::{SharedToken, Token};
 use crate::store::peer_book::{Peer, PeerBook};
 use rand::CryptoRng;
+use std::collections::BTreeSet;
 
 impl PeerBook {
     /// The book of all members, each at the address that `place` says. The keys that the nodes share are not in the
@@ -31,6 +33,43 @@ impl PeerBook {
         Self::of_members(roster.name().to_string(), keys, peers.collect())
     }
 
+    /// The book of all members, as the node `me` sees it, whose peers file this is: each where a person typed it there,
+    /// else where the ledger says. As long as the node is not a member itself, what it needs to become one may not be here
+    /// yet; until then it also talks to those of its file that nobody shut out. Returns its number too.
+    pub fn as_of(&self, roster: &Roster, me: PeerNumber) -> Result<(Self, PeerNumber)> {
+        let key_of = |peer: &Peer| peer.keys().map(|keys| keys.identity);
+        let keys = self.network_keys().ok_or_else(lacking)?.copy();
+        let own = self.peer(me).and_then(key_of).ok_or_else(lacking)?;
+        let mut peers: Vec<_> = roster.members().filter_map(|member| self.seen(member)).collect();
+        let number = roster.member(&own).map(|member| member.number);
+        if number.is_none() {
+            peers.retain(|peer| peer.number != me);
+            let mut numbers: BTreeSet<_> = peers.iter().map(|peer| peer.number).collect();
+            for peer in self.all() {
+                let Some(key) = key_of(peer) else { continue };
+                let is_there = roster.member(&key).is_some() && peer.number != me;
+                let is_shut = roster.is_revoked(&key) && peer.number != me;
+                if !is_there && !is_shut && numbers.insert(peer.number) {
+                    peers.push(peer.again());
+                }
+            }
+        }
+        let book = Self::of_members(self.network().to_owned(), keys, peers);
+        Ok((book.with_beacons(self.beacons()), number.unwrap_or(me)))
+    }
+
+    /// A member as this book's node sees it.
+    fn seen(&self, member: &Member) -> Option<Peer> {
+        let typed = self.signer(&member.keys.identity).map(|peer| peer.address);
+        let said = member.addresses.iter().map(Address::socket);
+        let mut all: Vec<_> = typed.into_iter().chain(said).collect();
+        let address = *all.first()?;
+        all.retain(|other| *other != address);
+        let token = copy(member.token());
+        let peer = Peer::new(member.number, member.organisation.clone(), address, token);
+        Some(peer.with_keys(member.keys).with_further(all))
+    }
+
     /// The entries by which its keeper takes the network of this book into the ledger. They are to be signed by the
     /// keeper's node, one behind the other; the network that they begin is to be pinned by it, and by each of the others
     /// when it has found that their peers file has the keeper's key.
@@ -44,6 +83,10 @@ impl PeerBook {
         let nodes = self.all().iter().map(node).collect::<Result<Vec<_>>>()?;
         founding::found(name, rule, keeper, nodes, rng)
     }
+}
+
+fn lacking() -> Error {
+    Error::input("peers file", "it lacks keys of a sealed network", "take the tier-1 peers file")
 }
 
 fn copy(token: &Token) -> Option<Token> {

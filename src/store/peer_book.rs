@@ -24,6 +24,8 @@ pub struct Peer {
     token: Option<Token>,
     /// Its public keys; none in a classic network.
     keys: Option<PublicKeys>,
+    /// Where else to look for it, as the ledger says.
+    further: Vec<SocketAddr>,
 }
 
 /// Which beacons a network lights on the local network.
@@ -59,12 +61,22 @@ impl Peer {
         address: SocketAddr,
         token: Option<Token>,
     ) -> Self {
-        Self { number, organisation, address, token, keys: None }
+        Self { number, organisation, address, token, keys: None, further: Vec::new() }
     }
 
     /// The same peer with the keys that a sealed network pins.
     pub fn with_keys(self, keys: PublicKeys) -> Self {
         Self { keys: Some(keys), ..self }
+    }
+
+    /// The same peer, which may be at these addresses too.
+    pub fn with_further(self, further: Vec<SocketAddr>) -> Self {
+        Self { further, ..self }
+    }
+
+    /// Where else to look for it, the likeliest first.
+    pub fn further(&self) -> &[SocketAddr] {
+        &self.further
     }
 
     /// The same peer without its token.
@@ -75,6 +87,19 @@ impl Peer {
     /// The same peer with this token.
     pub fn with_token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// The same peer again, for another book.
+    pub fn again(&self) -> Self {
+        let copy = |token: &Token| Token::try_from(token.expose().as_slice()).ok();
+        Self {
+            number: self.number,
+            organisation: self.organisation.clone(),
+            address: self.address,
+            token: self.token.as_ref().and_then(copy),
+            keys: self.keys,
+            further: self.further.clone(),
+        }
     }
 
     /// Its token. Every peer of a book read with `read_tier1` has one.
@@ -131,9 +156,10 @@ impl PeerBook {
         Self::checked(path, network, Some(keys), peers)
     }
 
-    /// A sealed book of members of a network, sorted by number, who have nothing in common but perhaps an address: what
+    /// A sealed book of members of a network, who have nothing in common but perhaps an address: what
     /// somebody says of where they are must not make the book of all others unreadable.
-    pub fn of_members(network: String, keys: NetworkKeys, peers: Vec<Peer>) -> Self {
+    pub fn of_members(network: String, keys: NetworkKeys, mut peers: Vec<Peer>) -> Self {
+        peers.sort_by_key(|peer| peer.number);
         let beacons = Beacons::default();
         Self { network, dialect: Dialect::Sealed, keys: Some(keys), peers, beacons }
     }
@@ -235,13 +261,7 @@ impl PeerBook {
 
     /// The same peers without any secret: all that a screen needs.
     pub fn names(&self) -> Self {
-        let name = |peer: &Peer| Peer {
-            number: peer.number,
-            organisation: peer.organisation.clone(),
-            address: peer.address,
-            token: None,
-            keys: peer.keys,
-        };
+        let name = |peer: &Peer| peer.again().without_token();
         Self {
             network: self.network.clone(),
             dialect: self.dialect,

@@ -19,6 +19,7 @@ use reunite::model::meeting::Stored;
 use reunite::model::row::Row;
 use reunite::model::section::Section;
 use reunite::net::context::Context;
+use reunite::net::members::Members;
 use reunite::net::notice::Notices;
 use reunite::net::sealed::Sealed;
 use reunite::net::sync;
@@ -51,8 +52,7 @@ impl Inside {
         // Nobody reads them.
         let (orders, _) = sync_channel(1);
         let context = Context {
-            me,
-            book,
+            members: Arc::new(Members::new(book, me, None, None)),
             database,
             notices: Notices::new(|_| ()),
             stop: Stop::default(),

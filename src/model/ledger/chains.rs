@@ -6,18 +6,19 @@
 //! people have looked into it.
 
 use crate::model::keys::IdentityKey;
+use crate::model::ledger::bar::{Bars, is_moved};
 use crate::model::ledger::block::{Header, Received, SignedHeader, Verified};
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::{Fault, Wrong};
 use crate::model::ledger::fork::ForkProof;
 use crate::model::ledger::heads::{Head, Heads};
-use crate::model::ledger::names::{BlockHash, LogId, LogName};
+use crate::model::ledger::names::{BlockHash, LogName, all_of, highest, lowest};
 use crate::model::ledger::room::{self, Room};
+use crate::model::ledger::verdict::{Verdict, Verdicts};
 use crate::model::limits::{
     MAX_AUTHOR_LOGS, MAX_EXPECTED, MAX_EXPECTED_OF, MAX_LOGS, MAX_LOWER_PROOFS, MAX_RELEASES,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
 /// How many signatures of a run are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub struct Chains {
     releases: BTreeMap<(LogName, u32), BTreeSet<[u8; 32]>>,
     released: BTreeMap<[u8; 32], usize>,
     room: Room,
+    /// What does not count because its author is shut out.
+    bars: Bars,
     /// How often it changed which blocks count.
     turns: u64,
     /// What peers saw of blocks that have not come yet: of each log and witness the furthest.
@@ -371,10 +374,26 @@ impl Chains {
 
     /// Whether a block may be applied. What does not count is kept all the same, and passed on.
     pub fn counts(&self, header: &Header) -> bool {
+        let bar = self.bars.get(&header.name.author);
         self.counts_at(&header.name, header.sequence, header.lamport)
+            && !bar.is_some_and(|bar| bar.is_beyond(&header.name, header.sequence))
     }
 
-    /// As `counts`, of the block that stands there with this Lamport number.
+    /// Says anew who is shut out, and how far what each of them wrote is good.
+    pub fn bar(&mut self, bars: Bars) {
+        let is_moved =
+            |(name, log): (&LogName, &Log)| is_moved(&self.bars, &bars, name, log.length());
+        self.turns += u64::from(self.logs.iter().any(is_moved));
+        self.bars = bars;
+    }
+
+    /// What all forks decide that are known.
+    pub fn verdicts(&self) -> Verdicts {
+        let verdict = |fork| Verdict::new(fork, self.is_released(fork));
+        Verdicts(self.forks.values().map(verdict).collect())
+    }
+
+    /// As `counts`, of the block that stands there with this Lamport number, whoever is shut out.
     pub fn counts_at(&self, name: &LogName, sequence: u32, lamport: u64) -> bool {
         self.forks_of(&name.author).all(|fork| {
             if fork.name() == *name {
@@ -473,18 +492,4 @@ fn out_of_place(
     }
     let continues = header.sequence == sequence && before == Some(header.before);
     (!continues || header.lamport < lamport).then_some(Wrong::Chain)
-}
-
-/// The names of all logs that an author can have.
-fn all_of(author: &IdentityKey) -> RangeInclusive<LogName> {
-    let name = |log: u64| LogName { author: *author, log: LogId::from(log) };
-    name(0)..=name(u64::MAX)
-}
-
-fn lowest() -> LogName {
-    LogName { author: [0; 32].into(), log: 0.into() }
-}
-
-fn highest() -> LogName {
-    LogName { author: [u8::MAX; 32].into(), log: u64::MAX.into() }
 }

@@ -18,6 +18,7 @@
 
 pub mod arena;
 pub mod audit;
+pub mod bar;
 pub mod block;
 pub mod chains;
 pub mod entry;
@@ -40,4 +41,5 @@ pub mod replica;
 pub mod room;
 pub mod state;
 pub mod stored;
+pub mod verdict;
 pub mod view;

@@ -10,6 +10,7 @@ use crate::model::section::Section;
 use ring::hmac;
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $bytes:literal) => {
@@ -125,6 +126,22 @@ impl fmt::Display for LogName {
         let (author, _) = self.author.as_bytes().split_at(4);
         write!(f, "log {:016x} of {}…", self.log.0, hex::digits(author))
     }
+}
+
+/// The names of all logs that an author can have.
+pub fn all_of(author: &IdentityKey) -> RangeInclusive<LogName> {
+    let name = |log: u64| LogName { author: *author, log: LogId::from(log) };
+    name(0)..=name(u64::MAX)
+}
+
+/// Below all names of logs.
+pub fn lowest() -> LogName {
+    LogName { author: [0; 32].into(), log: 0.into() }
+}
+
+/// Above all names of logs.
+pub fn highest() -> LogName {
+    LogName { author: [u8::MAX; 32].into(), log: u64::MAX.into() }
 }
 
 /// Names records, and draws the secrets of imported rows. All tier-1 nodes of a network have the same one, for as

@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
+use crate::model::ledger::bar::Bars;
 use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Chains, Refused, Rigour};
 use crate::model::ledger::entry::Entry;
@@ -20,6 +21,7 @@ use crate::model::ledger::pen::Pen;
 use crate::model::ledger::register::Register;
 use crate::model::ledger::room;
 use crate::model::ledger::state::{Applied, State};
+use crate::model::ledger::verdict::Verdicts;
 use crate::model::limits::{MAX_BLOCK, MAX_LOGS, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX_WATCHED};
 use crate::model::section::Section;
 use rand::CryptoRng;
@@ -90,6 +92,8 @@ pub struct Replica {
     full: BTreeSet<LogName>,
     /// How often it had changed which blocks count when the state was built.
     built: u64,
+    /// How often something was said of who belongs to the network.
+    heard: u64,
 }
 
 impl Replica {
@@ -106,6 +110,7 @@ impl Replica {
             said: Heads::default(),
             full: BTreeSet::new(),
             built: 0,
+            heard: 0,
         }
     }
 
@@ -148,6 +153,23 @@ impl Replica {
     /// What the blocks say of who belongs to the network, those that do not count among them.
     pub fn register(&self) -> &Register {
         &self.register
+    }
+
+    // --- membership ---
+
+    /// What changes whenever something else may follow of who belongs to the network.
+    pub fn news(&self) -> (u64, u64) {
+        (self.heard, self.turns())
+    }
+
+    /// All that it takes to work out who belongs to the network, without the ledger.
+    pub fn voices(&self) -> (Register, Verdicts) {
+        (self.register.clone(), self.chains.verdicts())
+    }
+
+    /// Says anew who is shut out, and how far what each of them wrote is good.
+    pub fn bar(&mut self, bars: Bars) {
+        self.chains.bar(bars);
     }
 
     // --- taking ---
@@ -254,6 +276,7 @@ impl Replica {
         let mut taken = Taken { blocks: 1, ..Taken::default() };
         let header = block.header();
         taken.membership = self.register.take(block);
+        self.heard += u64::from(taken.membership);
         let mut changes = 0;
         for entry in block.entries() {
             match entry {
@@ -430,6 +453,7 @@ pub enum Confirmed {
 mod tests {
     use super::*;
     use crate::model::keys::SecretKey;
+    use crate::model::ledger::bar::Bar;
 
     fn replica() -> Replica {
         let identity = Identity::new(SecretKey::from([1; 32]));
@@ -479,6 +503,38 @@ mod tests {
         assert!(replica.is_stale(), "of the first blocks it held what counted before");
         replica.renewed(State::default(), replica.turns());
         assert!(!replica.is_stale());
+    }
+
+    #[test]
+    fn what_stands_beyond_the_bar_of_an_author_is_kept_and_does_not_count() {
+        let mut pen = Pen::begin(&Identity::new(SecretKey::from([2; 32])), 3.into());
+        let blocks = [1, 2, 3].map(|wall| {
+            let entry = Entry::Checkpoint(Heads::default());
+            pen.sign(vec![entry], wall, wall).expect("room")
+        });
+        let mut replica = took(replica(), &blocks[..2]);
+        let name = blocks[0].header().name;
+        let bars = |ends: &[(LogName, u32)]| {
+            let bar = Bar { ends: ends.iter().copied().collect(), otherwise: 0 };
+            Bars::from([(name.author, bar)])
+        };
+        let counts = |replica: &Replica| {
+            [0, 1, 2].map(|at: usize| replica.chains().counts(blocks[at].header()))
+        };
+        let turns = replica.turns();
+        replica.bar(bars(&[(name, 2)]));
+        assert_eq!(replica.turns(), turns, "nothing beyond it is here");
+        assert_eq!(counts(&replica), [true, true, false]);
+        let mut replica = took(replica, &blocks[2..]);
+        assert_eq!(replica.chains().length(&name), 3, "it is kept, and passed on");
+        replica.bar(bars(&[(name, 1)]));
+        assert_eq!((replica.turns(), counts(&replica)), (turns + 1, [true, false, false]));
+        replica.bar(bars(&[(name, 1)]));
+        assert_eq!(replica.turns(), turns + 1, "the same again");
+        replica.bar(bars(&[]));
+        assert_eq!((replica.turns(), counts(&replica)), (turns + 2, [false; 3]));
+        replica.bar(Bars::new());
+        assert_eq!((replica.turns(), counts(&replica)), (turns + 3, [true; 3]));
     }
 
     /// Two branches of the own log from its second block on.

@@ -3,6 +3,7 @@
 use crate::model::address::Address;
 use crate::model::ids::{NetworkName, Organisation, PeerNumber, Reason};
 use crate::model::keys::{IdentityKey, PublicKeys};
+use crate::model::ledger::bar::Bars;
 use crate::model::ledger::membership::{Admitted, Heeded, Membership, Rule};
 use crate::model::ledger::names::{LogName, NetworkId};
 use crate::model::ledger::register::{Register, Spot, Statement};
@@ -206,6 +207,11 @@ impl Roster {
         self.rulings.get(&log.author).is_some_and(|ruling| ruling.is_beyond(log, sequence))
     }
 
+    /// How far what each of those who are shut out wrote is good.
+    pub fn bars(&self) -> Bars {
+        self.rulings.iter().map(|(key, ruling)| (*key, ruling.bar())).collect()
+    }
+
     /// What too few have signed yet, to be shown to people.
     pub fn open(&self) -> &[Open] {
         &self.open
@@ -215,6 +221,11 @@ impl Roster {
     /// meddles with the network.
     pub fn clashing(&self) -> &[Admitted] {
         &self.clashing
+    }
+
+    /// Whether a number was never given to anybody.
+    pub fn is_free(&self, number: PeerNumber) -> bool {
+        !self.given.contains(&number) && !self.spare.contains(&number)
     }
 
     /// The number for the next newcomer: above all that were given, while there are such. `None` if all are used up,

@@ -6,6 +6,7 @@
 //! there are none, some of them undo each other, and the weightiest is decided alone.
 
 use crate::model::keys::IdentityKey;
+use crate::model::ledger::bar::Bar;
 use crate::model::ledger::merkle::Hash;
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::register::Spot;
@@ -27,6 +28,11 @@ pub struct Ruling {
 }
 
 impl Ruling {
+    /// How far what the target wrote is good.
+    pub fn bar(&self) -> Bar {
+        Bar { ends: self.ends.clone(), otherwise: self.otherwise }
+    }
+
     /// Whether what the target wrote there is beyond its last good block.
     pub fn is_beyond(&self, log: &LogName, sequence: u32) -> bool {
         sequence >= self.ends.get(log).copied().unwrap_or(self.otherwise)

@@ -46,7 +46,8 @@ fn knock(
     expected: &Expected<'_>,
     deadline: Deadline,
 ) -> Result<u16> {
-    let me = context.book.peer(context.me);
+    let now = context.members.now();
+    let me = now.book.peer(now.me);
     let token = me.and_then(Peer::token).ok_or(Error::Stopped)?;
     let socket = any_socket(peer.address)
         .map_err(|cause| Error::device("open a socket to knock with", cause))?;

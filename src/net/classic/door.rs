@@ -17,7 +17,8 @@ const PORT_TRIES: usize = 8;
 /// Opens a door for an admitted peer, tells it the port, lets it in, and runs its session.
 pub fn open(context: &Context, admitted: Admitted) -> Result<()> {
     let knock = admitted.knock();
-    let Some(peer) = context.book.peer(knock.peer) else { return Ok(()) };
+    let book = context.book();
+    let Some(peer) = book.peer(knock.peer) else { return Ok(()) };
     let own = context.classic_socket()?.local_addr();
     let own = own.map_err(|cause| Error::device("read own address", cause))?;
     let listener = listen(own.ip())?;

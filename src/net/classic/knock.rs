@@ -90,7 +90,7 @@ struct Listener {
 
 impl Listener {
     fn new(context: Arc<Context>) -> Self {
-        let neighbours = Neighbours::of(&context.book);
+        let neighbours = Neighbours::of(&context.book());
         Self {
             context,
             neighbours,
@@ -118,8 +118,8 @@ impl Listener {
         }
         match parse(bytes) {
             Some(Datagram::Token(token)) => {
-                let owner = self.context.book.owner(&token).map(|peer| peer.number);
-                match owner.filter(|owner| *owner != self.context.me) {
+                let owner = self.context.book().owner(&token).map(|peer| peer.number);
+                match owner.filter(|owner| *owner != self.context.me()) {
                     Some(peer) => {
                         self.context.monitor.heard(peer);
                         let knock = self.pairing.token(from, peer, now);
@@ -206,7 +206,7 @@ impl Listener {
                 }
             }
             Admission::Again(Some(port)) => {
-                if let Some(peer) = self.context.book.peer(knock.peer) {
+                if let Some(peer) = self.context.book().peer(knock.peer) {
                     door::answer(&self.context, peer.address, port);
                 }
             }
