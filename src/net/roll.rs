@@ -223,18 +223,19 @@ fn unsaid(context: &Context, new: &Standing, register: &Register) -> Vec<Members
     if !member.has_consented && is_as_typed(member, own) {
         all.extend(admission(register, roster, own));
     }
-    let address = Address::try_from(own.address).ok();
-    let address = address.filter(|address| member.addresses.first() != Some(address));
-    if let (true, Some(address)) = (member.has_consented, address) {
-        let moved = Moved { network: roster.network(), member: key, address };
-        all.push(Membership::Moved(moved));
-    }
     let is_said = |said: &Membership| {
-        let all = register.statements().chain(register.moved());
-        let mut own = all.filter(|(spot, _)| spot.log.author == key);
+        let mut own = register.statements().filter(|(spot, _)| spot.log.author == key);
         own.any(|(_, statement)| statement.said == *said)
     };
     all.retain(|said| !is_said(said));
+    let address = Address::try_from(own.address).ok();
+    let address = address.filter(|address| member.addresses.first() != Some(address));
+    // Where it was before, and is again, it has to say again; but not for ever, if its word does not count.
+    let is_heard = member.has_consented && !context.database.is_convicted();
+    if let (true, Some(address)) = (is_heard, address) {
+        let moved = Moved { network: roster.network(), member: key, address };
+        all.push(Membership::Moved(moved));
+    }
     all
 }
 
