@@ -81,6 +81,11 @@ impl Encoder {
         Self(vec![kind])
     }
 
+    /// An empty message with room for so many bytes: one that holds secrets must not grow, and leave copies behind.
+    pub fn with_room(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// Adds a byte.
     pub fn u8(&mut self, number: u8) -> &mut Self {
         self.bytes(&[number])

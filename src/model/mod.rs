@@ -19,6 +19,7 @@ pub mod gate;
 pub mod hex;
 pub mod identity;
 pub mod ids;
+pub mod join;
 pub mod keys;
 pub mod ledger;
 pub mod limits;

@@ -133,7 +133,7 @@ impl Calling {
         let Prepared { own, fresh, to, shared } = prepared;
         let secret = own.copy();
         let pairs = [Known::lasting(own), Known::fresh(fresh, Some((to, shared)))];
-        let mut state = builder(secret.secret(), pairs, prologue, rng)
+        let mut state = builder(PARAMETERS, secret.secret(), pairs, prologue, rng)
             .and_then(|builder| builder.remote_public_key(to.as_bytes())?.build_initiator())
             .map_err(failed)?;
         let mut payload = Zeroizing::new([0; ASKED]);
@@ -175,7 +175,7 @@ impl Called {
         rng: &mut impl CryptoRng,
     ) -> Option<(Self, Asked, KnockKey)> {
         let pairs = [Known::lasting(own.copy()), Known::fresh(fresh, None)];
-        let builder = builder(own.secret(), pairs, prologue, rng);
+        let builder = builder(PARAMETERS, own.secret(), pairs, prologue, rng);
         let mut state = builder.and_then(Builder::build_responder).ok()?;
         let mut payload = Zeroizing::new([0; ASKED]);
         let length = state.read_message(message, &mut payload[..]).ok()?;
@@ -249,14 +249,15 @@ fn failed(error: snow::Error) -> Error {
     Error::peer(format!("the handshake failed ({error})"))
 }
 
-/// `pairs` are the lasting pair, whose secret is `own`, and the one for this handshake.
-fn builder<'a>(
+/// A handshake of this pattern. `pairs` are the lasting pair, whose secret is `own`, and the one for this handshake.
+pub(in crate::model) fn builder<'a>(
+    parameters: &str,
     own: &'a SecretKey,
     pairs: [Known; 2],
     prologue: &'a [u8],
     rng: &mut impl CryptoRng,
 ) -> std::result::Result<Builder<'a>, snow::Error> {
-    let parameters: NoiseParams = PARAMETERS.parse()?;
+    let parameters: NoiseParams = parameters.parse()?;
     let mut seed = Zeroizing::new([0; 32]);
     rng.fill_bytes(&mut seed[..]);
     let pairs = RefCell::new(pairs.into_iter());

@@ -375,12 +375,16 @@ impl Membership {
     }
 }
 
-fn put(text: &str, out: &mut Encoder) {
+/// Writes a text of at most 65,535 bytes.
+pub(in crate::model) fn put(text: &str, out: &mut Encoder) {
     out.u16(u16::try_from(text.len()).unwrap_or(u16::MAX)).bytes(text.as_bytes());
 }
 
 /// A text of at most so many bytes, written as it would be written again.
-fn text<T: FromStr + ToString>(from: &mut Decoder<'_>, most: usize) -> Result<T> {
+pub(in crate::model) fn text<T: FromStr + ToString>(
+    from: &mut Decoder<'_>,
+    most: usize,
+) -> Result<T> {
     let length = usize::from(from.u16()?);
     let text = std::str::from_utf8(from.bytes(length)?).ok().filter(|_| length <= most);
     let read = text.and_then(|text| text.parse::<T>().ok().filter(|read| read.to_string() == text));
