@@ -26,6 +26,7 @@ pub mod discovery;
 pub mod door;
 pub mod ears;
 pub mod intake;
+pub mod join;
 pub mod knock;
 pub mod members;
 pub mod merger;

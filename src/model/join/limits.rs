@@ -11,13 +11,14 @@ pub const JOIN_GUESTS: usize = 8;
 /// How long one of them may take: three round trips by satellite. Nobody types meanwhile.
 pub const JOIN_GUEST_PATIENCE: Duration = Duration::from_secs(10);
 /// Beginnings of one address that are answered at once, and each second after that. Each costs 0.3 ms on a PC.
-pub const JOIN_BURST: f64 = 8.0;
+pub const JOIN_BURST: f64 = 4.0;
 /// See `JOIN_BURST`.
 pub const JOIN_RATE: f64 = 1.0;
-/// Beginnings of all addresses that are answered at once, and each second after that.
-pub const JOINS_BURST: f64 = 32.0;
+/// Beginnings of all addresses that are answered at once, and each second after that: few enough that who was answered
+/// has a second or two to go on before others take its place.
+pub const JOINS_BURST: f64 = 8.0;
 /// See `JOINS_BURST`.
-pub const JOINS_RATE: f64 = 8.0;
+pub const JOINS_RATE: f64 = 4.0;
 /// Addresses whose beginnings are counted.
 pub const JOIN_SOURCES: usize = 256;
 /// How long a newcomer goes on asking a door at which others crowd.

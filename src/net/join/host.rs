@@ -1,0 +1,129 @@
+//! The member's side of joining, from the open door to the newcomer that has all that it needs.
+
+use crate::base::clock::Deadline;
+use crate::base::error::{Error, Result};
+use crate::base::threads::Stop;
+use crate::model::ids::PeerNumber;
+use crate::model::join::answer;
+use crate::model::join::limits::{JOIN_DECISION, JOIN_PATIENCE};
+use crate::model::join::message::{Refusal, Sealed};
+use crate::model::join::request::Request;
+use crate::model::join::sponsor::{Judged, Remarks, Sponsor, judge};
+use crate::model::limits::SLICE;
+use crate::net::join::door::{Came, Door, Visitor};
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+
+/// How it ended.
+#[derive(Debug)]
+pub enum End {
+    /// Nobody came in while the door was open.
+    Unused,
+    /// Somebody at this address tried a wrong code: the door is closed.
+    WrongCode(IpAddr),
+    /// It could not be let in.
+    Refused(Judged),
+    /// The person said no.
+    Declined,
+    /// The newcomer went away before anything was done.
+    Gone,
+    /// It is a member, and has all that it needs.
+    Welcomed(PeerNumber),
+    /// It is a member, and it is not known whether the answer has reached it. This is the answer, for a file.
+    Unsure(PeerNumber, Vec<u8>),
+}
+
+/// Waits at the door, asks the person, and lets the newcomer in. `ask` shows who is there; then `decision` says yes or
+/// no. `stop` ends it.
+pub fn host(
+    door: Door,
+    sponsor: &dyn Sponsor,
+    ask: &dyn Fn(&Request, &Remarks),
+    decision: &Receiver<bool>,
+    stop: &Stop,
+) -> Result<End> {
+    let mut visitor = match door.wait(stop)? {
+        Came::In(visitor) => *visitor,
+        Came::Wrong(from) => return Ok(End::WrongCode(from)),
+        Came::Lost(error) => {
+            log::warn!("the newcomer had the code, and then: {error}");
+            return Ok(End::Gone);
+        }
+        Came::Nobody => return Ok(End::Unused),
+    };
+    let remarks = match judge(sponsor, &visitor.request) {
+        Ok(remarks) => remarks,
+        Err(judged) => {
+            refuse(visitor, judged.why);
+            return Ok(End::Refused(judged));
+        }
+    };
+    ask(&visitor.request, &remarks);
+    match decided(&mut visitor, decision, stop)? {
+        Some(true) => admit(visitor, sponsor),
+        Some(false) => {
+            refuse(visitor, Refusal::Declined);
+            Ok(End::Declined)
+        }
+        None => Ok(End::Gone),
+    }
+}
+
+/// What the person says; `None` if the newcomer goes away meanwhile.
+fn decided(visitor: &mut Visitor, decision: &Receiver<bool>, stop: &Stop) -> Result<Option<bool>> {
+    let deadline = Deadline::after(JOIN_DECISION);
+    while let Some(slice) = deadline.slice(SLICE) {
+        match decision.recv_timeout(slice) {
+            Ok(yes) => return Ok(Some(yes)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Some(false)),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        stop.check()?;
+        if visitor.talk.is_gone() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(false))
+}
+
+fn refuse(mut visitor: Visitor, why: Refusal) {
+    match visitor.talk.say(&Sealed::Refused(why)) {
+        Ok(()) => visitor.talk.end(),
+        Err(error) => log::debug!("the newcomer is not there to be refused: {error}"),
+    }
+}
+
+/// Lets somebody in. It is asked first whether it is still there: a number that was given is never given again.
+fn admit(mut visitor: Visitor, sponsor: &dyn Sponsor) -> Result<End> {
+    let here = visitor.talk.say(&Sealed::Accepted);
+    match here.and_then(|()| visitor.talk.hear(Deadline::after(JOIN_PATIENCE))) {
+        Ok(Sealed::Here) => {}
+        Ok(_) | Err(_) => return Ok(End::Gone),
+    }
+    // The person may have thought for minutes.
+    if let Err(judged) = judge(sponsor, &visitor.request) {
+        refuse(visitor, judged.why);
+        return Ok(End::Refused(judged));
+    }
+    let admitted = sponsor.admit(&visitor.request).and_then(|welcome| {
+        let own = sponsor.own();
+        let sealed = answer::seal(&welcome, &visitor.request, &own, &mut rand::rng())?;
+        Ok((welcome.number, sealed))
+    });
+    let (number, answer) = match admitted {
+        Ok(admitted) => admitted,
+        Err(error) => {
+            refuse(visitor, Refusal::Failed);
+            return Err(error);
+        }
+    };
+    let given = visitor.talk.say(&Sealed::Answer(answer.clone()));
+    match given.and_then(|()| visitor.talk.hear(Deadline::after(JOIN_PATIENCE))) {
+        Ok(Sealed::Done) => Ok(End::Welcomed(number)),
+        Ok(_)
+        | Err(
+            Error::Stopped | Error::Deadline { .. } | Error::Device { .. } | Error::Peer { .. },
+        ) => Ok(End::Unsure(number, answer)),
+        Err(error) => Err(error),
+    }
+}

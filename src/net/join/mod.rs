@@ -1,0 +1,6 @@
+//! Joining over TCP: a door that a person opens for a newcomer, and the newcomer that calls there.
+
+pub mod call;
+pub mod door;
+pub mod host;
+pub mod talk;
