@@ -46,11 +46,11 @@ fn a_newcomer_with_the_code_is_let_in_once_a_person_says_yes() {
     let welcome = std::thread::scope(|scope| {
         let joining = scope.spawn(|| {
             let given = join(at, &code, &newcomer(&own, 33_002)).expect("let in");
-            let number = given.welcome.number;
+            let number = given.welcome().number;
             let members: Vec<_> =
-                given.welcome.members.iter().map(|(one, _)| one.clone()).collect();
-            assert_eq!(given.welcome.network, member.network);
-            given.done();
+                given.welcome().members.iter().map(|(one, _)| one.clone()).collect();
+            assert_eq!(given.welcome().network, member.network);
+            given.into_parts().1.done();
             (number, members)
         });
         let asked = open.asked.recv_timeout(PATIENCE).expect("asked");
@@ -71,7 +71,7 @@ fn the_second_and_the_twelfth_come_in_as_the_first_did() {
     for port in 33_002..33_013 {
         let (open, own) = (willing(&member), identity());
         let given = join(open.address, &open.code(), &newcomer(&own, port)).expect("let in");
-        given.done();
+        given.into_parts().1.done();
         assert!(matches!(open.end(), End::Welcomed(_)));
     }
     assert_eq!(member.numbers(), (1..=12).collect::<Vec<_>>());
@@ -98,7 +98,11 @@ fn a_code_of_another_door_closes_nothing() {
     let other = format!("{other}-{words}").parse().expect("a code");
     let error = call::meet(open.address, &other, &Stop::default()).expect_err("another door");
     assert!(error.to_string().contains("another door"), "{error}");
-    join(open.address, &open.code(), &newcomer(&own, 33_002)).expect("let in").done();
+    join(open.address, &open.code(), &newcomer(&own, 33_002))
+        .expect("let in")
+        .into_parts()
+        .1
+        .done();
     assert!(matches!(open.end(), End::Welcomed(_)));
 }
 
@@ -247,7 +251,11 @@ fn a_thousand_join_requests_cost_little_and_the_newcomer_still_comes_in() {
         }
     }
     assert!(crowded > 300 && dropped >= 250, "{answered} answered, {crowded} crowded, {dropped}");
-    join(open.address, &open.code(), &newcomer(&own, 33_002)).expect("let in").done();
+    join(open.address, &open.code(), &newcomer(&own, 33_002))
+        .expect("let in")
+        .into_parts()
+        .1
+        .done();
     assert!(matches!(open.end(), End::Welcomed(_)));
     assert_eq!(member.numbers(), [1, 2]);
 }
@@ -288,7 +296,7 @@ fn who_only_listens_between_them_learns_nothing() {
     let (member, own) = (Member::founder(), identity());
     let open = willing(&member);
     let (at, seen) = between(open.address, |bytes| bytes);
-    join(at, &open.code(), &newcomer(&own, 33_002)).expect("let in").done();
+    join(at, &open.code(), &newcomer(&own, 33_002)).expect("let in").into_parts().1.done();
     let words: Vec<_> = open.code.split('-').skip(1).map(|word| word.as_bytes().to_vec()).collect();
     assert!(matches!(open.end(), End::Welcomed(_)));
     let seen = seen.lock().expect("no panic").clone();
@@ -351,7 +359,7 @@ fn what_was_said_at_one_door_is_of_no_use_at_another() {
     let (member, own) = (Member::founder(), identity());
     let open = willing(&member);
     let (at, seen) = between(open.address, |bytes| bytes);
-    join(at, &open.code(), &newcomer(&own, 33_002)).expect("let in").done();
+    join(at, &open.code(), &newcomer(&own, 33_002)).expect("let in").into_parts().1.done();
     assert!(matches!(open.end(), End::Welcomed(_)));
     let seen = seen.lock().expect("no panic").clone();
     let again = Open::of(&member);

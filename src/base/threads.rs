@@ -4,7 +4,7 @@ use crate::base::error::{Error, Result};
 use std::fmt;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::thread::{self, Builder, JoinHandle, ThreadId};
+use std::thread::{self, Builder, JoinHandle, Scope, ScopedJoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Stack of every thread: the default 2 MiB times some hundred sessions would not fit a 32-bit Pi.
@@ -75,6 +75,23 @@ where
         .name(name.to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || log_failure(&label, work()))
+        .map_err(|cause| Error::device(format!("start thread {name}"), cause))
+}
+
+/// Starts a named thread that borrows from `scope`, which joins it.
+pub fn spawn_within<'scope, T, F>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: F,
+) -> Result<ScopedJoinHandle<'scope, T>>
+where
+    T: Send + 'scope,
+    F: FnOnce() -> T + Send + 'scope,
+{
+    Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn_scoped(scope, work)
         .map_err(|cause| Error::device(format!("start thread {name}"), cause))
 }
 

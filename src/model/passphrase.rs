@@ -15,6 +15,11 @@ impl Passphrase {
         self.0.as_bytes()
     }
 
+    /// The same again: for an identity that is moved to another file.
+    pub fn copy(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// Whether both are the same.
     pub fn matches(&self, other: &Self) -> bool {
         self.expose().ct_eq(other.expose()).into()

@@ -36,6 +36,17 @@ pub fn confirms(question: &str, word: &str) -> Result<bool> {
     Ok(line.trim() == word)
 }
 
+/// A line that somebody types, or that a script gives: trimmed. The question goes to stderr.
+pub fn line(question: &str) -> Result<Zeroizing<String>> {
+    prompt(question);
+    let mut line = Zeroizing::new(String::with_capacity(MAX_TYPED));
+    let read = io::stdin().lock().take(MAX_TYPED as u64).read_line(&mut line);
+    match read.map_err(|cause| Error::device("read from the terminal", cause))? {
+        0 => Err(Error::input("answer", "the input ended", "run it in a terminal")),
+        _ => Ok(Zeroizing::new(line.trim().to_owned())),
+    }
+}
+
 /// The passphrase in a file: its first line.
 pub fn passphrase_in(path: &Path) -> Result<Passphrase> {
     let text = Zeroizing::new(files::read_text(path, MAX_PASSPHRASE as u64 + 2)?);

@@ -8,7 +8,7 @@ use crate::model::secret::Token;
 use crate::shell::node::{Node, Plan};
 use crate::shell::screen::{LogLines, Printer, Screen};
 use crate::shell::{
-    ask, export, history, identity, membership, network, roster, setup, status, status_words,
+    ask, export, history, identity, join, membership, network, roster, setup, status, status_words,
     tier2, verify, view, wipe, words,
 };
 use crate::store::files::{self, DataFolder};
@@ -34,6 +34,9 @@ struct Cli {
 enum Command {
     /// Set up a node, or a whole network on this machine to try it out
     Setup(setup::Options),
+    /// Join a network that others have begun: by a code that a member reads to you, or by files
+    #[command(subcommand)]
+    Join(join::Join),
     /// Take nodes into a network, and make the peers files of both tiers
     #[command(subcommand)]
     Peers(Peers),
@@ -139,6 +142,7 @@ pub fn run() -> ExitCode {
     }
     let done = match command {
         Command::Setup(options) => setup::run(&options),
+        Command::Join(way) => join::run(&way),
         Command::Peers(Peers::Add(options)) => membership::add(&options),
         Command::Peers(Peers::Tier2(options)) => membership::tier2(&options),
         Command::Peers(Peers::Import(options)) => import(&options),

@@ -10,6 +10,8 @@ pub mod export;
 pub mod history;
 pub mod identity;
 pub mod input;
+pub mod join;
+pub mod join_words;
 pub mod keys;
 pub mod ledger_state;
 pub mod ledger_words;

@@ -1,18 +1,22 @@
-//! `reunite setup`: makes the identity of a node and its card.
+//! `reunite setup`: leads to a node that can be started, by beginning a network, joining one, or making a card.
 
 use crate::base::error::{Error, Result};
 use crate::model::identity::Identity;
-use crate::model::ids::PeerNumber;
-use crate::shell::{ask, identity, setup_local, setup_words};
+use crate::model::ids::{NetworkName, PeerNumber};
+use crate::shell::join::{self, About};
+use crate::shell::{ask, identity, join_words, setup_local, setup_words};
 use crate::store::files::{self, DataFolder};
 use crate::store::identity_file::{FILE, IdentityFile};
+use crate::store::newcomer;
 use crate::store::peer_book::Peer;
 use crate::store::peers_file::card;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// The two ways to call it.
-const USAGE: &str = "reunite setup --number <N> --organisation <NAME> --address <IP:PORT> [--data <DIR>] [--passphrase]
+/// The ways to call it.
+const USAGE: &str = "reunite setup
+       reunite setup --begin <NETWORK> --organisation <NAME> --address <IP:PORT> [--data <DIR>] [--passphrase]
+       reunite setup --number <N> --organisation <NAME> --address <IP:PORT> [--data <DIR>] [--passphrase]
        reunite setup --local <N> [--tier2 <M>] --out <DIR>";
 const ONE_NODE: &str = "One node";
 const WHOLE_NETWORK: &str = "A whole network on this machine, to try it out";
@@ -21,16 +25,19 @@ const WHOLE_NETWORK: &str = "A whole network on this machine, to try it out";
 #[derive(Debug, Args)]
 #[command(override_usage = USAGE)]
 pub struct Options {
-    /// The number of this node in its network, 1 to 999
-    #[arg(long, value_name = "N", required_unless_present = "local", help_heading = ONE_NODE)]
+    /// Begin a new network of this name: this node is its first
+    #[arg(long, value_name = "NETWORK", help_heading = ONE_NODE, conflicts_with = "number")]
+    begin: Option<String>,
+    /// Make a card for whoever keeps the peers file by hand: the number of this node in it, 1 to 999
+    #[arg(long, value_name = "N", help_heading = ONE_NODE)]
     number: Option<u64>,
     /// Whose node it is
-    #[arg(long, value_name = "NAME", required_unless_present = "local", help_heading = ONE_NODE)]
+    #[arg(long, value_name = "NAME", help_heading = ONE_NODE)]
     organisation: Option<String>,
     /// Where the other nodes reach it
-    #[arg(long, value_name = "IP:PORT", required_unless_present = "local", help_heading = ONE_NODE)]
+    #[arg(long, value_name = "IP:PORT", help_heading = ONE_NODE)]
     address: Option<String>,
-    /// The data folder of this node, made where it is missing; nodeN if it is not given
+    /// The data folder of this node, made where it is missing; `node` if it is not given, nodeN with a card
     #[arg(long, value_name = "DIR", help_heading = ONE_NODE)]
     data: Option<PathBuf>,
     /// Protect the identity by a passphrase, which is then asked for at each start
@@ -40,7 +47,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE", help_heading = ONE_NODE)]
     passphrase_file: Option<PathBuf>,
     /// How many tier-1 nodes
-    #[arg(long, value_name = "N", requires = "out", help_heading = WHOLE_NETWORK, conflicts_with_all = ["number", "organisation", "address", "data", "passphrase", "passphrase_file"])]
+    #[arg(long, value_name = "N", requires = "out", help_heading = WHOLE_NETWORK, conflicts_with_all = ["begin", "number", "organisation", "address", "data", "passphrase", "passphrase_file"])]
     local: Option<u64>,
     /// How many readers (tier-2 nodes)
     #[arg(long, value_name = "M", requires = "local", default_value_t = 0, help_heading = WHOLE_NETWORK)]
@@ -59,14 +66,69 @@ pub fn run(options: &Options) -> Result<()> {
         (Some(nodes), Some(out)) => {
             setup_local::network(nodes, options.tier2, out, &options.network)
         }
-        _ => node(options),
+        _ => one_node(options),
     }
+}
+
+fn one_node(options: &Options) -> Result<()> {
+    match (&options.begin, options.number) {
+        (Some(network), _) => begin(options, network),
+        (None, Some(_)) => node(options),
+        (None, None) => lead(options),
+    }
+}
+
+/// Asks which way.
+fn lead(options: &Options) -> Result<()> {
+    ask::say(join_words::WAYS)?;
+    match ask::line(join_words::WAY)?.as_str() {
+        "1" => {
+            let network = ask::line(join_words::NETWORK)?;
+            begin(options, &network)
+        }
+        "2" => join::by_code(&about(options), None),
+        "3" => {
+            let file = ask::line(join_words::REQUEST_FILE)?;
+            join::request(&about(options), Path::new(&*file))
+        }
+        _ => Err(Error::input("setup", "this is none of the ways", "type 1, 2 or 3")),
+    }
+}
+
+fn about(options: &Options) -> About {
+    About {
+        organisation: options.organisation.clone(),
+        address: options.address.clone(),
+        data: options.data.clone().unwrap_or_else(|| "node".into()),
+        passphrase: options.passphrase,
+        passphrase_file: options.passphrase_file.clone(),
+    }
+}
+
+/// The first node of a new network.
+fn begin(options: &Options, network: &str) -> Result<()> {
+    let (about, network) = (about(options), network.parse::<NetworkName>()?.to_string());
+    let number = PeerNumber::try_from(1)?;
+    let (organisation, address) = (join::organisation(&about)?, join::address(&about, None)?);
+    let first = Peer::new(number, organisation, address.socket(), None);
+    let passphrase = join::new_passphrase(&about)?;
+    let (peers, identity) =
+        newcomer::found(&about.data, network.clone(), first, passphrase.as_ref())?;
+    let keys = identity.public();
+    ask::say(&join_words::founded(&network, &peers, &about.data, &keys, number))
 }
 
 fn node(options: &Options) -> Result<()> {
     let number = PeerNumber::try_from(options.number.unwrap_or_default())?;
-    let organisation = options.organisation.as_deref().unwrap_or_default().parse()?;
-    let address = options.address.as_deref().unwrap_or_default().parse().map_err(|_| {
+    let (Some(organisation), Some(address)) = (&options.organisation, &options.address) else {
+        return Err(Error::input(
+            "setup",
+            "a card needs --organisation and --address too",
+            "give them, or run `reunite setup` alone, which asks",
+        ));
+    };
+    let organisation = organisation.parse()?;
+    let address = address.parse().map_err(|_| {
         Error::input(
             "address",
             "it is not an IP address and port",

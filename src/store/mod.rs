@@ -23,6 +23,7 @@ pub mod ledger_writer;
 pub mod loader;
 pub mod member_book;
 pub mod network_file;
+pub mod newcomer;
 pub mod opening;
 pub mod peer_book;
 pub mod peers_file;

@@ -9,7 +9,7 @@ use reunite::model::identity::Identity;
 use reunite::model::ids::PeerNumber;
 use reunite::model::join::code::Code;
 use reunite::model::join::request::Request;
-use reunite::model::join::sponsor::Sponsor;
+use reunite::model::join::sponsor::{Admission, Sponsor};
 use reunite::model::join::welcome::Welcome;
 use reunite::model::keys::{NetworkKeys, PublicKeys, SecretKey};
 use reunite::model::ledger::membership::{Founded, Profile, Rule};
@@ -88,7 +88,7 @@ impl Sponsor for Member {
         self.shut.lock().expect("no panic").contains(keys)
     }
 
-    fn admit(&self, request: &Request) -> Result<Welcome> {
+    fn admit(&self, request: &Request) -> Result<Admission> {
         let mut members = self.members.lock().expect("no panic");
         let number = PeerNumber::try_from(members.len() as u64 + 1)?;
         let profile = Profile {
@@ -98,6 +98,15 @@ impl Sponsor for Member {
             address: request.address(),
         };
         members.push((profile, Token::random(&mut rand::rng()).into()));
+        drop(members);
+        self.again(request).map(|welcome| Admission::Member(welcome.into()))
+    }
+
+    fn again(&self, request: &Request) -> Result<Welcome> {
+        let members = self.members.lock().expect("no panic");
+        let mut all = members.iter().map(|(profile, _)| profile);
+        let own = all.find(|profile| profile.keys == *request.keys());
+        let number = own.expect("a member").number;
         let copy = |key: &SecretKey| SecretKey::from(*key.expose());
         let keys = NetworkKeys {
             epoch: self.keys.epoch,
@@ -109,14 +118,16 @@ impl Sponsor for Member {
             name: NETWORK.parse()?,
             founder: self.identity.public().identity,
             keys,
+            member_beacon: true,
+            reader_beacon: false,
             sponsor: 1.try_into()?,
             number,
             members: members.clone(),
         })
     }
 
-    fn own(&self) -> Own {
-        SecretKey::from(*self.identity.knock_secret().expose()).into()
+    fn own(&self) -> Result<Own> {
+        Ok(SecretKey::from(*self.identity.knock_secret().expose()).into())
     }
 }
 

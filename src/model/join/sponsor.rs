@@ -1,7 +1,8 @@
 //! What a member has to know and to do to let somebody in: the one place where joining meets the running node.
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::model::ids::PeerNumber;
+use crate::model::join::answer;
 use crate::model::join::message::Refusal;
 use crate::model::join::request::Request;
 use crate::model::join::welcome::Welcome;
@@ -9,6 +10,7 @@ use crate::model::keys::PublicKeys;
 use crate::model::ledger::membership::Profile;
 use crate::model::limits::MAX_PEERS;
 use crate::model::x25519::Own;
+use rand::CryptoRng;
 
 /// A member that can let somebody in.
 pub trait Sponsor: Send + Sync {
@@ -18,9 +20,42 @@ pub trait Sponsor: Send + Sync {
     fn is_shut_out(&self, keys: &PublicKeys) -> bool;
     /// Admits who asked, under a number that is free: when this returns it is on the disk. A person has said yes, and
     /// `judge` has found nothing against it.
-    fn admit(&self, request: &Request) -> Result<Welcome>;
+    fn admit(&self, request: &Request) -> Result<Admission>;
+    /// The welcome of a member that has exactly the keys of this request.
+    fn again(&self, request: &Request) -> Result<Welcome>;
     /// The member's knock pair, which seals the answer.
-    fn own(&self) -> Own;
+    fn own(&self) -> Result<Own>;
+}
+
+/// What became of an admission.
+#[derive(Debug)]
+pub enum Admission {
+    /// The newcomer is a member.
+    Member(Box<Welcome>),
+    /// It will be one under this number, when so many members in all have agreed.
+    Waits(PeerNumber, usize),
+}
+
+/// What a person is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether to admit who asks, once the fingerprint has been compared.
+    Admit(Remarks),
+    /// Whether to make the answer to this member again.
+    Again(PeerNumber),
+}
+
+/// What became of a request in a file.
+#[derive(Debug)]
+pub enum Answered {
+    /// The answer to this member, for a file.
+    With(PeerNumber, Vec<u8>),
+    /// Others have to agree first, so many in all.
+    Waits(PeerNumber, usize),
+    /// It cannot be admitted.
+    Refused(Judged),
+    /// The person said no.
+    Declined,
 }
 
 /// What a person is told before it says yes, besides who asks.
@@ -67,6 +102,47 @@ pub fn judge(sponsor: &dyn Sponsor, request: &Request) -> std::result::Result<Re
     Ok(Remarks { same_name: namesakes.next().map(|member| member.number) })
 }
 
+/// Answers a request of a file. Who has been admitted already, and has both keys of the request, is given its answer again:
+/// the first may have been lost, and only the same node can open it.
+pub fn answer(
+    sponsor: &dyn Sponsor,
+    request: &Request,
+    mut confirm: impl FnMut(Question) -> bool,
+    rng: &mut impl CryptoRng,
+) -> Result<Answered> {
+    let is_again = |judged: &Judged| {
+        let members = sponsor.members();
+        let member = members.iter().find(|member| Some(member.number) == judged.with);
+        member.is_some_and(|member| member.keys == *request.keys())
+    };
+    let welcome = match judge(sponsor, request) {
+        Ok(_) if !request.is_for_file() => {
+            let advice = "it is of a joining by code: make one with `reunite join request`";
+            return Err(Error::input("request", "it is none that is carried in a file", advice));
+        }
+        Ok(remarks) => {
+            if !confirm(Question::Admit(remarks)) {
+                return Ok(Answered::Declined);
+            }
+            match sponsor.admit(request)? {
+                Admission::Member(welcome) => *welcome,
+                Admission::Waits(number, needed) => return Ok(Answered::Waits(number, needed)),
+            }
+        }
+        Err(judged @ Judged { why: Refusal::KeyTaken, with: Some(number) })
+            if is_again(&judged) =>
+        {
+            if !confirm(Question::Again(number)) {
+                return Ok(Answered::Declined);
+            }
+            sponsor.again(request)?
+        }
+        Err(judged) => return Ok(Answered::Refused(judged)),
+    };
+    let sealed = answer::seal(&welcome, request, &sponsor.own()?, rng)?;
+    Ok(Answered::With(welcome.number, sealed))
+}
+
 /// A name as people hear it: capitals, spaces and signs make no other one.
 fn same(name: &str) -> String {
     name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -75,7 +151,6 @@ fn same(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::error::Error;
     use crate::model::address::Address;
     use crate::model::identity::Identity;
     use crate::model::join::welcome::tests::{identity, welcome};
@@ -93,12 +168,17 @@ mod tests {
             self.1 == Some(*keys)
         }
 
-        fn admit(&self, _: &Request) -> Result<Welcome> {
-            Err(Error::Stopped)
+        fn admit(&self, request: &Request) -> Result<Admission> {
+            self.again(request).map(|welcome| Admission::Member(welcome.into()))
         }
 
-        fn own(&self) -> Own {
-            SecretKey::from([1; 32]).into()
+        /// As if 3 asked, whoever asks.
+        fn again(&self, _: &Request) -> Result<Welcome> {
+            Ok(welcome().0)
+        }
+
+        fn own(&self) -> Result<Own> {
+            Ok(SecretKey::from([1; 32]).into())
         }
     }
 
@@ -152,6 +232,44 @@ mod tests {
                 judge(&members(), &request(&identity(9), name, 9)).expect("a remark only");
             assert_eq!(remarks.same_name.map(PeerNumber::value), Some(2), "{name}");
         }
+    }
+
+    #[test]
+    fn a_file_is_answered_once_a_person_says_yes_and_again_to_the_same_node_alone() {
+        let rng = &mut rand::rng();
+        let mut members = members();
+        let (_, asked) = welcome();
+        let third = members.0.pop().expect("three");
+        let no = answer(&members, &asked, |_| false, rng).expect("right");
+        assert!(matches!(no, Answered::Declined));
+        let mut question = None;
+        let yes = |asked| {
+            question = Some(asked);
+            true
+        };
+        let answered = answer(&members, &asked, yes, rng).expect("right");
+        assert!(matches!(answered, Answered::With(number, _) if number.value() == 3));
+        assert_eq!(question, Some(Question::Admit(Remarks::default())));
+        members.0.push(third);
+        let mut question = None;
+        let yes = |asked| {
+            question = Some(asked);
+            true
+        };
+        assert!(matches!(answer(&members, &asked, yes, rng), Ok(Answered::With(..))));
+        assert_eq!(question.map(|asked| matches!(asked, Question::Again(_))), Some(true));
+        // One key of a member is not both.
+        members.0[2].keys.knock = identity(9).public().knock;
+        let refused = answer(&members, &asked, |_| true, rng).expect("right");
+        assert!(matches!(refused, Answered::Refused(_)));
+    }
+
+    #[test]
+    fn a_request_that_was_heard_on_a_line_is_none_for_a_file() {
+        let (name, address) =
+            ("New".parse().expect("a name"), request(&identity(9), "N", 9).address());
+        let asked = Request::for_line(&identity(9), name, address, &[7; 32], &mut rand::rng());
+        assert!(answer(&members(), &asked, |_| true, &mut rand::rng()).is_err());
     }
 
     #[test]

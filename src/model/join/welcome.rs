@@ -2,11 +2,11 @@
 //!
 //! ```text
 //! welcome = 1  network 32  name text  founder 32  epoch u16  network key 32  reader key 32
-//!           sponsor u16  number u16  count u16 *( member )
+//!           beacons u8  sponsor u16  number u16  count u16 *( member )
 //! member  = number u16  organisation text  identity 32  knock 32  address  token 12
 //! ```
 //!
-//! The members stand in the order of their numbers, the newcomer among them.
+//! Beacons: 1 if members, 2 if readers find each other by them on the local network, as the network lets them. The members stand in the order of their numbers, the newcomer among them.
 
 use crate::base::error::{Error, Result};
 use crate::model::address::Address;
@@ -35,6 +35,10 @@ pub struct Welcome {
     pub founder: IdentityKey,
     /// The keys that its nodes share.
     pub keys: NetworkKeys,
+    /// Whether its members find each other by beacons on the local network.
+    pub member_beacon: bool,
+    /// Whether readers find its members so.
+    pub reader_beacon: bool,
     /// Who let the newcomer in.
     pub sponsor: PeerNumber,
     /// The number of the newcomer.
@@ -103,6 +107,7 @@ impl Welcome {
         put(&self.name.to_string(), &mut out);
         out.bytes(self.founder.as_bytes()).u16(self.keys.epoch);
         out.bytes(network_key.expose()).bytes(self.keys.reader.expose());
+        out.u8(u8::from(self.member_beacon) | u8::from(self.reader_beacon) << 1);
         out.u16(self.sponsor.value()).u16(self.number.value()).u16(count);
         for (Profile { number, organisation, keys, address }, token) in &self.members {
             out.u16(number.value());
@@ -125,6 +130,11 @@ impl Welcome {
         let network_key: SecretKey = from.array::<32>()?.into();
         let reader = from.array::<32>()?.into();
         let keys = NetworkKeys { epoch, network: Some(network_key), reader };
+        let beacons = from.u8()?;
+        if beacons > 3 {
+            return Err(Error::peer("welcomed with beacons that are not known"));
+        }
+        let (member_beacon, reader_beacon) = (beacons & 1 != 0, beacons & 2 != 0);
         let (sponsor, number) = (peer_number(&mut from)?, peer_number(&mut from)?);
         let count = usize::from(from.u16()?);
         if count > MAX_PEERS {
@@ -132,7 +142,17 @@ impl Welcome {
         }
         let members = (0..count).map(|_| member(&mut from)).collect::<Result<_>>()?;
         from.finish()?;
-        let welcome = Self { network, name, founder, keys, sponsor, number, members };
+        let welcome = Self {
+            network,
+            name,
+            founder,
+            keys,
+            member_beacon,
+            reader_beacon,
+            sponsor,
+            number,
+            members,
+        };
         welcome.check().map(|()| welcome)
     }
 }
@@ -187,6 +207,8 @@ pub(super) mod tests {
             name: "Cox's Bazar".parse().expect("a name"),
             founder: members[0].0.keys.identity,
             keys: NetworkKeys::random(&mut rng),
+            member_beacon: true,
+            reader_beacon: false,
             sponsor: members[1].0.number,
             number: members[2].0.number,
             members: members.into(),

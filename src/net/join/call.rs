@@ -18,7 +18,7 @@ use crate::model::join::welcome::Welcome;
 use crate::model::keys::SecretKey;
 use crate::model::x25519::Own;
 use crate::net::join::talk::{SealedTalk, Talk};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Who wants to join.
 #[derive(Debug)]
@@ -35,13 +35,16 @@ pub struct Newcomer<'a> {
 #[derive(Debug)]
 pub struct Met(SealedTalk);
 
-/// What the newcomer was given. The member waits to hear that it is on the disk.
+/// What the newcomer was given.
 #[derive(Debug)]
 pub struct Given {
-    /// The network.
-    pub welcome: Welcome,
-    talk: SealedTalk,
+    welcome: Welcome,
+    heard: Heard,
 }
+
+/// The member, which waits to hear that what it gave is on the disk.
+#[derive(Debug)]
+pub struct Heard(SealedTalk);
 
 impl Newcomer<'_> {
     /// Its knock pair, which opens the answer.
@@ -121,6 +124,11 @@ fn no_door(place: &str) -> Error {
 }
 
 impl Met {
+    /// The address of this device as the member sees it, if there is no translation between them.
+    pub fn own_ip(&self) -> Option<IpAddr> {
+        self.0.own_ip()
+    }
+
     /// The request of this newcomer for this line.
     pub fn request(&self, newcomer: &Newcomer<'_>) -> Request {
         let Newcomer { identity, organisation, address } = newcomer;
@@ -143,16 +151,28 @@ impl Met {
             _ => return Err(senseless()),
         };
         let (welcome, _) = answer::open(&answer, request, &newcomer.own(), &mut rand::rng())?;
-        Ok(Given { welcome, talk })
+        Ok(Given { welcome, heard: Heard(talk) })
     }
 }
 
 impl Given {
+    /// The network.
+    pub fn welcome(&self) -> &Welcome {
+        &self.welcome
+    }
+
+    /// The network, and who waits to hear that it is on the disk.
+    pub fn into_parts(self) -> (Welcome, Heard) {
+        (self.welcome, self.heard)
+    }
+}
+
+impl Heard {
     /// Says that all of it is on the disk.
     pub fn done(mut self) {
         // The member is told in vain if it is gone: it is no longer needed.
-        match self.talk.say(&Sealed::Done) {
-            Ok(()) => self.talk.end(),
+        match self.0.say(&Sealed::Done) {
+            Ok(()) => self.0.end(),
             Err(error) => log::debug!("the member does not hear that it is done: {error}"),
         }
     }

@@ -18,7 +18,7 @@ use crate::model::join::request::Request;
 use crate::model::limits::SLICE;
 use crate::net::join::talk::{SealedTalk, Talk};
 use crate::net::wire::{is_not_yet, wait_for_any};
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -57,11 +57,19 @@ pub struct Visitor {
 }
 
 impl Door {
-    /// Opens a door where the node listens: on the same port if that is free for TCP, else on another.
+    /// Opens a door where the node listens: on the same port if that is free for TCP, else on another. Where the address is
+    /// not this device's any more, on all that it has.
     pub fn open(at: SocketAddr) -> Result<Self> {
         let wrong = |cause| Error::device("open the door for a newcomer", cause);
-        let any = SocketAddr::new(at.ip(), 0);
-        let listener = TcpListener::bind(at).or_else(|_| TcpListener::bind(any)).map_err(wrong)?;
+        let everywhere: IpAddr = match at.ip() {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let others = [(at.ip(), 0), (everywhere, at.port()), (everywhere, 0)].map(SocketAddr::from);
+        let bound = others.iter().fold(TcpListener::bind(at), |bound, other| {
+            bound.or_else(|_| TcpListener::bind(other))
+        });
+        let listener = bound.map_err(wrong)?;
         listener.set_nonblocking(true).map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
         let (code, closes) = (Code::random(&mut rand::rng()), Deadline::after(JOIN_OPEN));

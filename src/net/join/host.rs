@@ -8,7 +8,7 @@ use crate::model::join::answer;
 use crate::model::join::limits::{JOIN_DECISION, JOIN_PATIENCE};
 use crate::model::join::message::{Refusal, Sealed};
 use crate::model::join::request::Request;
-use crate::model::join::sponsor::{Judged, Remarks, Sponsor, judge};
+use crate::model::join::sponsor::{Admission, Judged, Remarks, Sponsor, judge};
 use crate::model::limits::SLICE;
 use crate::net::join::door::{Came, Door, Visitor};
 use std::net::IpAddr;
@@ -105,8 +105,9 @@ fn admit(mut visitor: Visitor, sponsor: &dyn Sponsor) -> Result<End> {
         refuse(visitor, judged.why);
         return Ok(End::Refused(judged));
     }
-    let admitted = sponsor.admit(&visitor.request).and_then(|welcome| {
-        let own = sponsor.own();
+    let admitted = sponsor.admit(&visitor.request).and_then(|admission| {
+        let Admission::Member(welcome) = admission else { return Err(several_admit()) };
+        let own = sponsor.own()?;
         let sealed = answer::seal(&welcome, &visitor.request, &own, &mut rand::rng())?;
         Ok((welcome.number, sealed))
     });
@@ -126,4 +127,13 @@ fn admit(mut visitor: Visitor, sponsor: &dyn Sponsor) -> Result<End> {
         ) => Ok(End::Unsure(number, answer)),
         Err(error) => Err(error),
     }
+}
+
+/// That a newcomer cannot be let in by one person alone.
+pub fn several_admit() -> Error {
+    Error::input(
+        "network",
+        "several members have to admit somebody here, and one alone opened the door",
+        "let it make a request with `reunite join request`, and take that file",
+    )
 }

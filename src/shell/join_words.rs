@@ -1,0 +1,225 @@
+//! What people read while a newcomer joins: at the newcomer, and at the member that lets it in.
+
+use crate::model::ids::PeerNumber;
+use crate::model::join::message::Refusal;
+use crate::model::join::request::Request;
+use crate::model::join::sponsor::{Judged, Remarks};
+use crate::model::join::welcome::Welcome;
+use crate::model::keys::PublicKeys;
+use crate::model::shown::shown;
+use crate::shell::setup_words::{argument, program};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+
+/// What a person types to go on.
+pub const YES: &str = "YES";
+
+// --- at the newcomer ---
+
+/// Asks for the code.
+pub const CODE: &str = "The code that the member reads to you (like 7-crossover-clockwork): ";
+/// Asks for the address of the member.
+pub const MEMBER: &str = "The address that the member reads to you (like 10.35.70.1:33001): ";
+/// Asks whose node it is.
+pub const ORGANISATION: &str = "Whose node is this (organisation, place): ";
+/// Asks for the address of a new node.
+pub const ADDRESS: &str = "Where the other nodes reach it (like 10.35.70.2:33001): ";
+/// Asks for the name of a new network.
+pub const NETWORK: &str = "The name of the new network: ";
+/// What `reunite setup` asks first.
+pub const WAYS: &str = "1 begin a new network
+2 join a network by a code: a member reads it to you now
+3 join a network by a file: a member answers it later";
+/// Asks which way.
+pub const WAY: &str = "Which: ";
+/// Asks for a file.
+pub const REQUEST_FILE: &str = "Write the request to this file: ";
+/// Asks whether the member's fingerprint was compared.
+pub const COMPARED: &str =
+    "Call them, and compare the fingerprint by voice. Is it the same? Type YES: ";
+
+/// Asks for the address of a new node, which is probably this one.
+pub fn address_question(likely: &SocketAddr) -> String {
+    format!("Where the other nodes reach it (Enter: {likely}): ")
+}
+
+/// That both have the same code.
+pub fn met(keys: &PublicKeys) -> String {
+    format!(
+        "The member has the same code. It is asked now whether it lets this node in.\n  fingerprint of this node  {}",
+        keys.fingerprint()
+    )
+}
+
+/// What to do with a request.
+pub fn requested(path: &Path, keys: &PublicKeys, data: &Path) -> String {
+    format!(
+        "Fingerprint: {}\n  -> Bring the request, which is no secret, to a member: {}\n     They call you, compare the fingerprint by voice, and make an answer of it. Then:\n     `{} join accept --data {} ANSWER`",
+        keys.fingerprint(),
+        argument(path),
+        program(),
+        argument(data)
+    )
+}
+
+/// Who has answered a request.
+pub fn answered(welcome: &Welcome) -> String {
+    let name = welcome.name.to_string();
+    let members = welcome.members.len().saturating_sub(1);
+    let mut text = format!("Network \"{}\", other nodes: {members}.", shown(&name));
+    if let Some(sponsor) = welcome.sponsored_by() {
+        let organisation = sponsor.organisation.to_string();
+        text.push_str(&format!(
+            "\nAnswered by node {}, {}\n  fingerprint {}",
+            sponsor.number,
+            shown(&organisation),
+            sponsor.keys.fingerprint()
+        ));
+    }
+    text
+}
+
+/// That a node has joined, and how it is started.
+pub fn joined(network: &str, number: PeerNumber, peers: &Path, data: &Path) -> String {
+    format!(
+        "This is node {number} of the network \"{}\". Start it; it fetches the database then:\n  {}",
+        shown(network),
+        start(number, peers, data)
+    )
+}
+
+/// That a network has begun, and how its first node is started.
+pub fn founded(
+    network: &str,
+    peers: &Path,
+    data: &Path,
+    keys: &PublicKeys,
+    me: PeerNumber,
+) -> String {
+    format!(
+        "The network \"{}\" begins with this node.\n  fingerprint {}\nStart it; 17 in its menu lets others join:\n  {}",
+        shown(network),
+        keys.fingerprint(),
+        start(me, peers, data)
+    )
+}
+
+fn start(number: PeerNumber, peers: &Path, data: &Path) -> String {
+    let (peers, data) = (argument(peers), argument(data));
+    format!("{} tier1 --peers {peers} --number {number} --data {data}", program())
+}
+
+// --- at the member ---
+
+/// The two ways to let somebody in.
+pub const WAYS_IN: &str = "1 by a code, now: the newcomer can reach this node
+2 by a file that the newcomer made with `reunite join request`";
+/// Asks which way.
+pub const WAY_IN: &str = "Which (Enter: nothing): ";
+/// Nothing was done.
+pub const NOTHING: &str = "Nothing was done.";
+/// While the door is open.
+pub const WAITING: &str = "(Enter closes the door): ";
+/// Somebody is there.
+pub const DECIDE: &str = "Type YES to let it in; anything else refuses it.";
+/// The person closed the door.
+pub const CLOSED: &str = "The door is closed. Nobody came in.";
+/// It takes time.
+pub const LETTING_IN: &str = "It is let in …";
+/// Asks for a file.
+pub const REQUEST: &str = "The request (a file): ";
+/// Asks for a file.
+pub const ANSWER: &str = "Write the answer to this file: ";
+
+/// That the door is open.
+pub fn open(code: &str, address: &SocketAddr, minutes: u64) -> String {
+    let address = match address.ip().is_unspecified() {
+        true => format!("port {} at the address that this device has now", address.port()),
+        false => address.to_string(),
+    };
+    format!(
+        "The door is open for {minutes} minutes, for one newcomer. Read to it, by telephone or face to face:\n\n    code     {code}\n    address  {address}\n\nThere it runs `reunite setup`. One wrong code closes the door."
+    )
+}
+
+/// Who asks to be let in.
+pub fn asks(request: &Request, remarks: &Remarks) -> String {
+    let organisation = request.organisation().to_string();
+    let mut text = format!(
+        "Somebody asks to join:\n  organisation  {}\n  address       {}\n  fingerprint   {}",
+        shown(&organisation),
+        request.address(),
+        request.keys().fingerprint()
+    );
+    if let Some(number) = remarks.same_name {
+        text.push_str(&format!(
+            "\nWARNING: node {number} has the same name. Is it a second node of theirs?"
+        ));
+    }
+    text
+}
+
+/// Nobody came.
+pub const UNUSED: &str = "Nobody came; the door is closed. Press Enter.";
+/// The newcomer went away.
+pub const GONE: &str = "The newcomer went away; nobody was let in. Press Enter.";
+/// The person said no.
+pub const DECLINED: &str = "It was refused.";
+
+/// Somebody tried a wrong code.
+pub fn wrong_code(from: IpAddr) -> String {
+    format!(
+        "SOMEBODY AT {from} TRIED A WRONG CODE. The door is closed, and nobody came in. Press Enter.\n  -> If the newcomer did not mistype it, somebody else tries to come in."
+    )
+}
+
+/// Why somebody cannot be let in.
+pub fn refused(judged: &Judged) -> String {
+    let with = judged.with.map_or(String::new(), |number| format!(" (node {number})"));
+    let why = match judged.why {
+        Refusal::Declined => "it was declined",
+        Refusal::KeyTaken => "one of its keys is a member's already",
+        Refusal::ShutOut => "its key was shut out of the network, for ever",
+        Refusal::AddressTaken => "a member has its address",
+        Refusal::Full => "the network has as many members as it may have",
+        Refusal::Failed => "it could not be done",
+    };
+    format!("It cannot be let in: {why}{with}. It was told so. Press Enter.")
+}
+
+/// That somebody is a member.
+pub fn welcomed(number: PeerNumber) -> String {
+    format!("Node {number} has joined. All nodes learn it when they meet.")
+}
+
+/// That an answer may have been lost.
+pub const UNSURE: &str = "It is a member now, but it is not known whether the answer arrived. Keep it in a file.";
+
+/// That it is not known whether the newcomer was told.
+pub fn unsure(number: PeerNumber, file: &Path) -> String {
+    format!(
+        "The answer to node {number} is in {}.\n  -> If the newcomer does not have it: bring it that file, for `reunite join accept`.",
+        argument(file)
+    )
+}
+
+/// That a member asks for its answer again.
+pub fn again(number: PeerNumber) -> String {
+    format!("This is node {number} of the network already. Type YES to make its answer again: ")
+}
+
+/// That others have to agree.
+pub fn waits(number: PeerNumber, needed: usize) -> String {
+    format!(
+        "Node {number}: this node's voice is given; the network asks for {needed}.\n  -> Others agree in their menu (16), or with the same request (17). Then make the answer here again."
+    )
+}
+
+/// What to do with an answer.
+pub fn answer_made(path: &Path, number: PeerNumber, own: &PublicKeys) -> String {
+    format!(
+        "Node {number} is a member. Bring it the answer, which only it can open: {}\n  fingerprint of this node, which it compares by voice  {}",
+        argument(path),
+        own.fingerprint()
+    )
+}
