@@ -193,7 +193,8 @@ pub fn welcomed(number: PeerNumber) -> String {
 }
 
 /// That an answer may have been lost.
-pub const UNSURE: &str = "It is a member now, but it is not known whether the answer arrived. Keep it in a file.";
+pub const UNSURE: &str =
+    "It is a member now, but it is not known whether the answer arrived. Keep it in a file.";
 
 /// That it is not known whether the newcomer was told.
 pub fn unsure(number: PeerNumber, file: &Path) -> String {

@@ -60,6 +60,7 @@ fn choose(choice: &str, desk: &mut Desk<'_>, voice: &Voice<'_>) -> Result<bool, 
         "14" => desk.retract()?,
         "15" => desk.ledger_state()?,
         "16" => desk.members()?,
+        "17" => desk.let_in()?,
         _ => desk.screen.say(words::NO_SUCH_ITEM),
     }
     Ok(true)

@@ -15,6 +15,7 @@ pub mod join_words;
 pub mod keys;
 pub mod ledger_state;
 pub mod ledger_words;
+pub mod let_in;
 pub mod members;
 pub mod members_words;
 pub mod membership;

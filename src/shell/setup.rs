@@ -3,12 +3,13 @@
 use crate::base::error::{Error, Result};
 use crate::model::identity::Identity;
 use crate::model::ids::{NetworkName, PeerNumber};
+use crate::model::ledger::membership::Rule;
 use crate::shell::join::{self, About};
-use crate::shell::{ask, identity, join_words, setup_local, setup_words};
+use crate::shell::{ask, identity, join_words, network, setup_local, setup_words};
 use crate::store::files::{self, DataFolder};
 use crate::store::identity_file::{FILE, IdentityFile};
 use crate::store::newcomer;
-use crate::store::peer_book::Peer;
+use crate::store::peer_book::{Peer, PeerBook};
 use crate::store::peers_file::card;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -106,16 +107,17 @@ fn about(options: &Options) -> About {
 }
 
 /// The first node of a new network.
-fn begin(options: &Options, network: &str) -> Result<()> {
-    let (about, network) = (about(options), network.parse::<NetworkName>()?.to_string());
+fn begin(options: &Options, name: &str) -> Result<()> {
+    let (about, name) = (about(options), name.parse::<NetworkName>()?.to_string());
     let number = PeerNumber::try_from(1)?;
     let (organisation, address) = (join::organisation(&about)?, join::address(&about, None)?);
     let first = Peer::new(number, organisation, address.socket(), None);
     let passphrase = join::new_passphrase(&about)?;
-    let (peers, identity) =
-        newcomer::found(&about.data, network.clone(), first, passphrase.as_ref())?;
+    let (peers, identity) = newcomer::found(&about.data, name.clone(), first, passphrase.as_ref())?;
     let keys = identity.public();
-    ask::say(&join_words::founded(&network, &peers, &about.data, &keys, number))
+    let (folder, book) = (DataFolder::open(&about.data)?, PeerBook::read_tier1(&peers)?);
+    network::begin_in(&folder, &book, number, identity, Rule::default())?;
+    ask::say(&join_words::founded(&name, &peers, &about.data, &keys, number))
 }
 
 fn node(options: &Options) -> Result<()> {

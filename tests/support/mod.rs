@@ -521,7 +521,7 @@ pub fn new_id(line: &str) -> Option<String> {
 
 /// Free ports of `ip` that port 0 never gives: while a node is down, no socket of this machine can get its
 /// port by chance, and it can start again.
-fn free_ports(ip: IpAddr, count: usize) -> Vec<SocketAddr> {
+pub fn free_ports(ip: IpAddr, count: usize) -> Vec<SocketAddr> {
     // All are held until all are known, so that no port is given twice.
     let mut held = Vec::new();
     while held.len() < count {

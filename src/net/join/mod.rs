@@ -2,5 +2,6 @@
 
 pub mod call;
 pub mod door;
+pub mod here;
 pub mod host;
 pub mod talk;

@@ -1,0 +1,233 @@
+//! Menu item 17: lets somebody join, by a code that is read out, or by the file of a request.
+
+use crate::base::error::{Error, Result};
+use crate::base::threads::{Stop, spawn_within};
+use crate::model::address::Address;
+use crate::model::ids::PeerNumber;
+use crate::model::join::limits::{JOIN_OPEN, MAX_JOIN_FILE};
+use crate::model::join::paper;
+use crate::model::join::request::Request;
+use crate::model::join::sponsor::{Answered, Question, Remarks, answer};
+use crate::model::keys::PublicKeys;
+use crate::net::context::Context;
+use crate::net::join::door::Door;
+use crate::net::join::here::Here;
+use crate::net::join::host::{End, host};
+use crate::net::sealed::lacking;
+use crate::shell::desk::{Desk, Done};
+use crate::shell::{join_words as say, words};
+use crate::store::files;
+use crate::store::peer_book::Peer;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+impl Desk<'_> {
+    /// Menu 17: lets somebody join.
+    pub fn let_in(&mut self) -> Done {
+        self.screen.say(say::WAYS_IN);
+        let done = match self.input.line(say::WAY_IN)?.as_str() {
+            "1" => return self.let_in_by_code(),
+            "2" => self.let_in_by_file()?,
+            _ => {
+                self.screen.say(say::NOTHING);
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            self.screen.say(words::failure(&error));
+        }
+        Ok(())
+    }
+
+    /// Opens the door, and decides on who comes in.
+    fn let_in_by_code(&mut self) -> Done {
+        let sponsor = Here(self.context);
+        let opened = sponsor.check(true).and_then(|()| Door::open(own(self.context)?.address));
+        let door = match opened {
+            Ok(door) => door,
+            Err(error) => {
+                self.screen.say(words::failure(&error));
+                return Ok(());
+            }
+        };
+        self.screen.say(say::open(&door.expose(), &door.address(), JOIN_OPEN.as_secs() / 60));
+        let (decide, decision) = sync_channel(1);
+        let (stop, asking) = (Stop::default(), AtomicBool::new(false));
+        let (screen, input) = (self.screen, &mut self.input);
+        let (line, answered, end) = thread::scope(|scope| {
+            let (sponsor, stop, asking) = (&sponsor, &stop, &asking);
+            let hosting = spawn_within(scope, "newcomer", move || {
+                let ask = |request: &Request, remarks: &Remarks| {
+                    asking.store(true, Ordering::SeqCst);
+                    screen.notice(format!("{}\n{}", say::asks(request, remarks), say::DECIDE));
+                };
+                let end = host(door, sponsor, &ask, &decision, stop);
+                asking.store(false, Ordering::SeqCst);
+                if let Ok(Some(text)) = end.as_ref().map(by_itself) {
+                    screen.notice(text);
+                }
+                end
+            });
+            let line = input.line(say::WAITING);
+            let answered = asking.load(Ordering::SeqCst);
+            if answered {
+                let yes = line.as_ref().is_ok_and(|line| line == say::YES);
+                if yes {
+                    screen.say(say::LETTING_IN);
+                }
+                // If nobody takes it, the newcomer has just gone.
+                let _ = decide.try_send(yes);
+            } else {
+                stop.set();
+            }
+            let end = hosting.and_then(|hosting| hosting.join().unwrap_or(Err(Error::Stopped)));
+            (line, answered, end)
+        });
+        let last = self.ended(end, answered);
+        line.and(last)
+    }
+
+    /// Says how it ended, unless that was said already.
+    fn ended(&mut self, end: Result<End>, answered: bool) -> Done {
+        match end {
+            Ok(End::Welcomed(number)) => self.screen.say(say::welcomed(number)),
+            Ok(End::Declined) => self.screen.say(say::DECLINED),
+            Ok(End::Unsure(number, answer)) => return self.keep_answer(number, &answer),
+            Ok(end) if answered => {
+                if let Some(text) = by_itself(&end) {
+                    log::debug!("{text}");
+                }
+            }
+            Ok(_) => {}
+            Err(Error::Stopped) => self.screen.say(say::CLOSED),
+            Err(error) => self.screen.say(words::failure(&error)),
+        }
+        Ok(())
+    }
+
+    fn keep_answer(&mut self, number: PeerNumber, answer: &[u8]) -> Done {
+        let keys = self.context.book().peer(number).and_then(Peer::keys).copied();
+        let Some(keys) = keys else { return Ok(()) };
+        self.screen.say(say::UNSURE);
+        let file = self.input.line(say::ANSWER)?;
+        match write_answer(Path::new(&file), &keys, answer) {
+            Ok(()) => self.screen.say(say::unsure(number, Path::new(&file))),
+            Err(error) => self.screen.say(words::failure(&error)),
+        }
+        Ok(())
+    }
+
+    /// Answers the request in a file. The outer result is that of the input, the inner that of the work.
+    fn let_in_by_file(&mut self) -> std::result::Result<Result<()>, crate::shell::input::Gone> {
+        let sponsor = Here(self.context);
+        if let Err(error) = sponsor.check(false) {
+            return Ok(Err(error));
+        }
+        let file = self.input.line(say::REQUEST)?;
+        let request = match read_request(Path::new(&file)) {
+            Ok(request) => request,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (screen, input, mut gone) = (self.screen, &mut self.input, None);
+        let confirm = |question| {
+            let line = match question {
+                Question::Admit(remarks) => {
+                    screen.say(say::asks(&request, &remarks));
+                    input.line(say::COMPARED)
+                }
+                Question::Again(number) => input.line(&say::again(number)),
+            };
+            match line {
+                Ok(line) => line == say::YES,
+                Err(why) => {
+                    gone = Some(why);
+                    false
+                }
+            }
+        };
+        let answered = answer(&sponsor, &request, confirm, &mut rand::rng());
+        if let Some(gone) = gone {
+            return Err(gone);
+        }
+        Ok(match answered {
+            Ok(Answered::With(number, answer)) => {
+                let file = self.input.line(say::ANSWER)?;
+                self.say_answer(Path::new(&file), &request, number, &answer)
+            }
+            Ok(other) => {
+                self.screen.say(without_answer(&other));
+                Ok(())
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    fn say_answer(
+        &self,
+        file: &Path,
+        request: &Request,
+        number: PeerNumber,
+        answer: &[u8],
+    ) -> Result<()> {
+        write_answer(file, request.keys(), answer)?;
+        let own = *own(self.context)?.keys;
+        self.screen.say(say::answer_made(file, number, &own));
+        Ok(())
+    }
+}
+
+/// This node, as the others see it.
+struct Own {
+    address: std::net::SocketAddr,
+    keys: Box<PublicKeys>,
+}
+
+fn own(context: &Context) -> Result<Own> {
+    let now = context.members.now();
+    let own = now.book.peer(now.me).ok_or_else(lacking)?;
+    // Where the node listens is what was typed at it.
+    let typed = context.members.typed().peer(context.members.me_typed());
+    let address = typed.map_or(own.address, |typed| typed.address);
+    let address = Address::try_from(address)?.socket();
+    Ok(Own { address, keys: Box::new(*own.keys().ok_or_else(lacking)?) })
+}
+
+/// What is said at once when it ends without the person's doing.
+fn by_itself(end: &End) -> Option<String> {
+    match end {
+        End::Unused => Some(say::UNUSED.into()),
+        End::WrongCode(from) => Some(say::wrong_code(*from)),
+        End::Refused(judged) => Some(say::refused(judged)),
+        End::Gone => Some(say::GONE.into()),
+        End::Declined | End::Welcomed(_) | End::Unsure(..) => None,
+    }
+}
+
+/// What is said of a request that has no answer.
+fn without_answer(answered: &Answered) -> String {
+    match answered {
+        Answered::Refused(judged) => say::refused(judged),
+        Answered::Waits(number, needed) => say::waits(*number, *needed),
+        Answered::Declined | Answered::With(..) => say::NOTHING.into(),
+    }
+}
+
+/// The request in a file.
+pub fn read_request(file: &Path) -> Result<Request> {
+    let text = files::read_text(file, MAX_JOIN_FILE)?;
+    paper::request(&text).map_err(|error| match error {
+        Error::Peer { what } => Error::input(
+            file.display().to_string(),
+            format!("who made it {what}"),
+            "ask for another, by another way",
+        ),
+        other => other,
+    })
+}
+
+fn write_answer(file: &Path, to: &PublicKeys, answer: &[u8]) -> Result<()> {
+    let text = paper::of_answer(to, answer);
+    files::replace(file, |out| out.write_all(text.as_bytes())).map(|_| ())
+}
