@@ -251,6 +251,47 @@ fn an_answer_to_an_earlier_request_is_refused_and_a_lost_one_is_made_again() {
 }
 
 #[test]
+fn a_member_that_is_down_answers_too_and_refuses_who_is_somebody_else() {
+    let growing = Growing::new("down", 3);
+    assert!(growing.begin().quit().success());
+    let answer = |request: &str, to: &str| {
+        let (peers, data) = (growing.file("node1/peers.json"), growing.file("node1"));
+        let member =
+            ["join", "answer", "--yes", "--number", "1", "--peers", &peers, "--data", &data];
+        let files = [growing.file(request), growing.file(to)];
+        run(&[&member.map(str::to_owned)[..], &files].concat(), "")
+    };
+    assert_eq!(growing.request(2, "request").0, Some(0));
+    let (done, told) = answer("request", "answer");
+    assert!(done == Some(0) && told.contains("Node 2 is a member"), "{told}");
+    assert!(told.contains("Clinic 2") && told.contains("fingerprint"), "{told}");
+    assert_eq!(growing.accept(2, &growing.file("answer")).0, Some(0));
+    // At the address of a member.
+    let other = growing.file("node3");
+    let (address, request) = (growing.addresses[1].to_string(), growing.file("there"));
+    let there = [
+        "join",
+        "request",
+        &request,
+        "--organisation",
+        "C",
+        "--address",
+        &address,
+        "--data",
+        &other,
+    ];
+    assert_eq!(run(&there.map(str::to_owned), "").0, Some(0));
+    let (done, told) = answer("there", "no-answer");
+    assert!(done == Some(1) && told.contains("a member has its address (node 2)"), "{told}");
+    // Changed so that people read another name.
+    let text = fs::read_to_string(growing.file("request")).expect("written");
+    fs::write(growing.file("changed"), text.replace("Clinic 2", "Clinic 1")).expect("written");
+    let (done, told) = answer("changed", "no-answer");
+    assert!(done == Some(1) && told.contains("not what was signed"), "{told}");
+    assert!(!Path::new(&growing.file("no-answer")).exists());
+}
+
+#[test]
 fn setup_alone_asks_which_way() {
     let growing = Growing::new("ways", 2);
     let setup = |number| [&["setup".to_owned()][..], &growing.about(number)].concat();

@@ -1,8 +1,10 @@
-//! The checks of `support/session_checks.rs` and `support/knock_checks.rs` over right input with some of its
+//! The checks of `support/session_checks.rs`, `support/knock_checks.rs` and `support/join_checks.rs` over right input with some of its
 //! bytes changed: what the fuzz targets do for hours, in seconds and with the compiler that everybody has.
 
 #[path = "support/session_checks.rs"]
 mod checks;
+#[path = "support/join_checks.rs"]
+mod join_checks;
 #[path = "support/knock_checks.rs"]
 mod knock_checks;
 #[path = "support/seeds.rs"]
@@ -11,8 +13,23 @@ mod seeds;
 use proptest::prelude::*;
 use seeds::changed;
 
+#[test]
+fn what_is_changed_of_a_joining_is_right_before() {
+    let read = |kind: u8| move |seed: &&Vec<u8>| seed.first() == Some(&kind);
+    let all = seeds("joining");
+    let request = all.iter().find(read(2)).expect("a request");
+    reunite::model::join::request::Request::decode(&request[1..]).expect("right");
+    let welcome = all.iter().find(read(3)).expect("a welcome");
+    reunite::model::join::welcome::Welcome::decode(&welcome[1..]).expect("right");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn nobody_joins_by_saying_something_else(bytes in changed("joining")) {
+        join_checks::joining(&bytes);
+    }
 
     #[test]
     fn frames_come_out_whole_or_not_at_all(bytes in changed("frames")) {

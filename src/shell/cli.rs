@@ -8,8 +8,8 @@ use crate::model::secret::Token;
 use crate::shell::node::{Node, Plan};
 use crate::shell::screen::{LogLines, Printer, Screen};
 use crate::shell::{
-    ask, export, history, identity, join, membership, network, roster, setup, status, status_words,
-    tier2, verify, view, wipe, words,
+    ask, export, history, identity, join, let_in, membership, network, roster, setup, status,
+    status_words, tier2, verify, view, wipe, words,
 };
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
@@ -142,7 +142,7 @@ pub fn run() -> ExitCode {
     }
     let done = match command {
         Command::Setup(options) => setup::run(&options),
-        Command::Join(way) => join::run(&way),
+        Command::Join(way) => join::run(&way, join_answer),
         Command::Peers(Peers::Add(options)) => membership::add(&options),
         Command::Peers(Peers::Tier2(options)) => membership::tier2(&options),
         Command::Peers(Peers::Import(options)) => import(&options),
@@ -210,6 +210,27 @@ fn tier1(options: &Tier1) -> Result<()> {
         true => Ok(()),
         false => Err(Error::device("save everything", std::io::Error::other(words::UNSAVED))),
     }
+}
+
+/// Answers a request to join as the node would from its menu: the node is started for it, and ends.
+fn join_answer(options: &join::Answer) -> Result<()> {
+    let request = let_in::read_request(&options.request)?;
+    let book = PeerBook::read_tier1(&options.peers)?;
+    let number = PeerNumber::try_from(options.number)?;
+    let folder = DataFolder::open(&options.data)?;
+    let passphrase = options.passphrase_file.as_deref();
+    let identity = identity::of_node(&book, &options.peers, number, &folder, passphrase)?;
+    let (screen, printer, stop) = begin()?;
+    let (peers_file, me) = (&*options.peers, number);
+    let (folder, lights_beacons, metrics) = (&folder, false, None);
+    let plan = Plan { book, peers_file, me, identity, folder, lights_beacons, metrics };
+    let done = Node::start(plan, &screen, &stop).and_then(|node| {
+        let done = let_in::answer_file(node.context(), &request, &options.answer, options.yes);
+        node.end();
+        done
+    });
+    printer.end();
+    ask::say(&done?)
 }
 
 fn tier2(options: &Tier2) -> Result<()> {

@@ -173,8 +173,13 @@ pub fn wrong_code(from: IpAddr) -> String {
     )
 }
 
-/// Why somebody cannot be let in.
+/// Why somebody who came by code cannot be let in.
 pub fn refused(judged: &Judged) -> String {
+    format!("The newcomer was refused: {}. It was told so. Press Enter.", why(judged))
+}
+
+/// Why somebody cannot be let in.
+pub fn why(judged: &Judged) -> String {
     let with = judged.with.map_or(String::new(), |number| format!(" (node {number})"));
     let why = match judged.why {
         Refusal::Declined => "it was declined",
@@ -184,7 +189,7 @@ pub fn refused(judged: &Judged) -> String {
         Refusal::Full => "the network has as many members as it may have",
         Refusal::Failed => "it could not be done",
     };
-    format!("It cannot be let in: {why}{with}. It was told so. Press Enter.")
+    format!("it cannot be let in: {why}{with}")
 }
 
 /// That somebody is a member.

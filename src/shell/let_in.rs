@@ -15,7 +15,7 @@ use crate::net::join::here::Here;
 use crate::net::join::host::{End, host};
 use crate::net::sealed::lacking;
 use crate::shell::desk::{Desk, Done};
-use crate::shell::{join_words as say, words};
+use crate::shell::{ask, join_words as say, words};
 use crate::store::files;
 use crate::store::peer_book::Peer;
 use std::path::Path;
@@ -56,7 +56,7 @@ impl Desk<'_> {
         let (decide, decision) = sync_channel(1);
         let (stop, asking) = (Stop::default(), AtomicBool::new(false));
         let (screen, input) = (self.screen, &mut self.input);
-        let (line, answered, end) = thread::scope(|scope| {
+        let (line, end) = thread::scope(|scope| {
             let (sponsor, stop, asking) = (&sponsor, &stop, &asking);
             let hosting = spawn_within(scope, "newcomer", move || {
                 let ask = |request: &Request, remarks: &Remarks| {
@@ -71,8 +71,7 @@ impl Desk<'_> {
                 end
             });
             let line = input.line(say::WAITING);
-            let answered = asking.load(Ordering::SeqCst);
-            if answered {
+            if asking.load(Ordering::SeqCst) {
                 let yes = line.as_ref().is_ok_and(|line| line == say::YES);
                 if yes {
                     screen.say(say::LETTING_IN);
@@ -83,24 +82,20 @@ impl Desk<'_> {
                 stop.set();
             }
             let end = hosting.and_then(|hosting| hosting.join().unwrap_or(Err(Error::Stopped)));
-            (line, answered, end)
+            (line, end)
         });
-        let last = self.ended(end, answered);
+        let last = self.ended(end);
         line.and(last)
     }
 
     /// Says how it ended, unless that was said already.
-    fn ended(&mut self, end: Result<End>, answered: bool) -> Done {
+    fn ended(&mut self, end: Result<End>) -> Done {
         match end {
             Ok(End::Welcomed(number)) => self.screen.say(say::welcomed(number)),
             Ok(End::Declined) => self.screen.say(say::DECLINED),
             Ok(End::Unsure(number, answer)) => return self.keep_answer(number, &answer),
-            Ok(end) if answered => {
-                if let Some(text) = by_itself(&end) {
-                    log::debug!("{text}");
-                }
-            }
-            Ok(_) => {}
+            // That was said when it happened.
+            Ok(End::Unused | End::WrongCode(_) | End::Refused(_) | End::Gone) => {}
             Err(Error::Stopped) => self.screen.say(say::CLOSED),
             Err(error) => self.screen.say(words::failure(&error)),
         }
@@ -154,7 +149,8 @@ impl Desk<'_> {
         Ok(match answered {
             Ok(Answered::With(number, answer)) => {
                 let file = self.input.line(say::ANSWER)?;
-                self.say_answer(Path::new(&file), &request, number, &answer)
+                let made = made(self.context, Path::new(&file), &request, number, &answer);
+                made.map(|text| self.screen.say(text))
             }
             Ok(other) => {
                 self.screen.say(without_answer(&other));
@@ -163,19 +159,49 @@ impl Desk<'_> {
             Err(error) => Err(error),
         })
     }
+}
 
-    fn say_answer(
-        &self,
-        file: &Path,
-        request: &Request,
-        number: PeerNumber,
-        answer: &[u8],
-    ) -> Result<()> {
-        write_answer(file, request.keys(), answer)?;
-        let own = *own(self.context)?.keys;
-        self.screen.say(say::answer_made(file, number, &own));
-        Ok(())
+/// Answers a request without a menu. Asks on the terminal, unless `yes` says that the fingerprint has been compared.
+/// Returns what is to be said.
+pub fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -> Result<String> {
+    let sponsor = Here(context);
+    sponsor.check(false)?;
+    let mut failed = None;
+    let confirm = |question| {
+        let (text, asked) = match question {
+            Question::Admit(remarks) => (say::asks(request, &remarks), say::COMPARED.to_owned()),
+            Question::Again(number) => (String::new(), say::again(number)),
+        };
+        let confirmed = ask::say(&text).and_then(|()| match yes {
+            true => Ok(true),
+            false => ask::confirms(&asked, say::YES),
+        });
+        confirmed.unwrap_or_else(|error| {
+            failed = Some(error);
+            false
+        })
+    };
+    let answered = answer(&sponsor, request, confirm, &mut rand::rng());
+    match (failed, answered?) {
+        (Some(error), _) => Err(error),
+        (None, Answered::With(number, answer)) => made(context, to, request, number, &answer),
+        (None, Answered::Refused(judged)) => {
+            Err(Error::input("request", say::why(&judged), "nothing was changed"))
+        }
+        (None, other) => Ok(without_answer(&other)),
     }
+}
+
+/// Writes an answer. Returns what is to be done with it.
+fn made(
+    context: &Context,
+    to: &Path,
+    request: &Request,
+    number: PeerNumber,
+    answer: &[u8],
+) -> Result<String> {
+    write_answer(to, request.keys(), answer)?;
+    Ok(say::answer_made(to, number, &own(context)?.keys))
 }
 
 /// This node, as the others see it.
@@ -208,7 +234,7 @@ fn by_itself(end: &End) -> Option<String> {
 /// What is said of a request that has no answer.
 fn without_answer(answered: &Answered) -> String {
     match answered {
-        Answered::Refused(judged) => say::refused(judged),
+        Answered::Refused(judged) => say::why(judged),
         Answered::Waits(number, needed) => say::waits(*number, *needed),
         Answered::Declined | Answered::With(..) => say::NOTHING.into(),
     }

@@ -139,6 +139,11 @@ impl Node {
         Ok(Self { context, threads, saver, changes_end })
     }
 
+    /// What its threads share, for what is done on it without the menu.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
     /// Runs the menu until the person, the end of input or a signal ends it.
     pub fn run_menu(&self, screen: &Screen) {
         menu::run(&self.context, screen);
