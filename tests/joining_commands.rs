@@ -292,6 +292,53 @@ fn a_member_that_is_down_answers_too_and_refuses_who_is_somebody_else() {
 }
 
 #[test]
+fn where_two_admit_one_alone_opens_no_door_and_the_answer_waits_for_the_other() {
+    let growing = Growing::new("two-admit", 3);
+    // It begins with two, by their cards.
+    let shared = growing.file("peers.json");
+    for number in 1..=2 {
+        let card = ["setup".to_owned(), "--number".to_owned(), number.to_string()];
+        assert_eq!(run(&[&card[..], &growing.about(number)].concat(), "").0, Some(0));
+    }
+    let cards = [growing.file("node1/card-1.json"), growing.file("node2/card-2.json")];
+    let add =
+        ["peers", "add", "--yes", "--network", "aid", "--peers", &shared, &cards[0], &cards[1]];
+    assert_eq!(run(&add.map(str::to_owned), "").0, Some(0));
+    for number in 1..=2 {
+        fs::copy(&shared, growing.data(number).join("peers.json")).expect("copied");
+    }
+    let data = growing.file("node1");
+    let begin =
+        ["network", "begin", "--admit", "2", "--peers", &shared, "--number", "1", "--data", &data];
+    let (done, told) = run(&begin.map(str::to_owned), "");
+    assert_eq!(done, Some(0), "{told}");
+    let mut first = growing.start(1);
+    first.type_lines(&["17", "1"]);
+    first.wait_for("several members have to admit");
+    let answer = |member: &mut Node, request: &str, to: &str| {
+        member.type_lines(&["17", "2", &growing.file(request)]);
+        member.wait_for("fingerprint");
+        member.type_lines(&["YES"]);
+        if !to.is_empty() {
+            member.wait_for("Write the answer");
+            member.type_lines(&[&growing.file(to)]);
+            member.wait_for("is a member. Bring it the answer");
+        }
+    };
+    let mut second = growing.start(2);
+    let members = ["members".to_owned(), growing.file("node2")];
+    until("the other is in the network too", || run(&members, "").0 == Some(0));
+    assert_eq!(growing.request(3, "three").0, Some(0));
+    answer(&mut first, "three", "");
+    first.wait_for("this node's voice is given; the network asks for 2");
+    until("the other knows of it", || run(&members, "").1.contains("Clinic 3"));
+    answer(&mut second, "three", "answer-three");
+    let (done, told) = growing.accept(3, &growing.file("answer-three"));
+    assert!(done == Some(0) && told.contains("This is node 3"), "{told}");
+    assert!(first.quit().success() && second.quit().success());
+}
+
+#[test]
 fn setup_alone_asks_which_way() {
     let growing = Growing::new("ways", 2);
     let setup = |number| [&["setup".to_owned()][..], &growing.about(number)].concat();

@@ -29,6 +29,9 @@ pub struct Options {
     /// Begin a new network of this name: this node is its first
     #[arg(long, value_name = "NETWORK", help_heading = ONE_NODE, conflicts_with = "number")]
     begin: Option<String>,
+    /// How many members it takes to shut somebody out, for as long as the network lasts; 2 if it is not given
+    #[arg(long, value_name = "N", requires = "begin", help_heading = ONE_NODE)]
+    revoke: Option<u8>,
     /// Make a card for whoever keeps the peers file by hand: the number of this node in it, 1 to 999
     #[arg(long, value_name = "N", help_heading = ONE_NODE)]
     number: Option<u64>,
@@ -109,6 +112,8 @@ fn about(options: &Options) -> About {
 /// The first node of a new network.
 fn begin(options: &Options, name: &str) -> Result<()> {
     let (about, name) = (about(options), name.parse::<NetworkName>()?.to_string());
+    // A network in which several admit begins with several, by their cards: one node alone could let nobody in.
+    let rule = Rule::new(1, options.revoke.unwrap_or(2))?;
     let number = PeerNumber::try_from(1)?;
     let (organisation, address) = (join::organisation(&about)?, join::address(&about, None)?);
     let first = Peer::new(number, organisation, address.socket(), None);
@@ -116,7 +121,7 @@ fn begin(options: &Options, name: &str) -> Result<()> {
     let (peers, identity) = newcomer::found(&about.data, name.clone(), first, passphrase.as_ref())?;
     let keys = identity.public();
     let (folder, book) = (DataFolder::open(&about.data)?, PeerBook::read_tier1(&peers)?);
-    network::begin_in(&folder, &book, number, identity, Rule::default())?;
+    network::begin_in(&folder, &book, number, identity, rule)?;
     ask::say(&join_words::founded(&name, &peers, &about.data, &keys, number))
 }
 
