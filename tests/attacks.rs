@@ -15,6 +15,7 @@ use reunite::model::datagram::{CallId, Cookie, Datagrams, NOISE_1};
 use reunite::model::frame;
 use reunite::model::identity::Identity;
 use reunite::model::keys::{NetworkKeys, SecretKey};
+use reunite::model::ledger::alarm::Raised;
 use reunite::model::ledger::block::Verified;
 use reunite::model::ledger::entry::Entry;
 use reunite::model::ledger::fork::ForkProof;
@@ -29,13 +30,14 @@ use reunite::model::limits::{
 };
 use reunite::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, bundle};
 use reunite::model::message::{
-    Bind, Declined, Fetching, Giving, Listening, Opened, Opening, Spoken, Taking, Talking,
+    Bind, Declined, Fetching, Giving, Listening, Opened, Opening, Taking, Talking,
 };
 use reunite::model::noise::Purpose;
 use reunite::model::offer::{Offer, Parts, RowHash, Want, Wanted};
 use reunite::model::reconcile::Index;
 use reunite::model::row::Row;
 use reunite::model::section::Section;
+use reunite::model::spoken::Spoken;
 use reunite::model::squeeze::{Effort, Squeezer, unsqueeze};
 use reunite::model::statement::Signer;
 use reunite::net::tls::{Credentials, Other};
@@ -396,9 +398,13 @@ fn a_tier_2_device_gets_public_rows_and_no_id_no_vaccination_and_no_say() {
     siege.end();
 }
 
+fn alarm(text: Spoken) -> Talking {
+    Talking::Alarm(Raised::new(text, &mut rand::rng()))
+}
+
 fn curious_reader(held: &Held) {
     let forged = Talking::Say(Spoken::try_from("from a reader").expect("short"));
-    let alarm = Talking::Alarm(Spoken::try_from("from a reader").expect("short"));
+    let alarm = alarm(Spoken::try_from("from a reader").expect("short"));
     let index = Index::new([(Section::People, "From, a, reader, missing, 7")]);
     let row = b"\x01\x00\x1bFrom, a, reader, missing, 7".to_vec();
     let rows = Giving::Rows(Squeezer::new().squeeze(&row, Effort::Stored).into()).encode();
@@ -1232,7 +1238,7 @@ fn over_limits(held: &Held) {
         said.count()
     };
     let messages = heard(Talking::Say, 2 * MESSAGE_BURST as usize);
-    let alarms = heard(Talking::Alarm, 4 * ALARM_BURST as usize);
+    let alarms = heard(alarm, 4 * ALARM_BURST as usize);
     assert!(messages >= MESSAGE_BURST as usize && alarms >= ALARM_BURST as usize);
     assert!(alarms < 2 * ALARM_BURST as usize, "{alarms} alarms");
     say(&format!("{messages} messages and {alarms} alarms were heard"));

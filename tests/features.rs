@@ -431,7 +431,7 @@ fn a_message_is_several_lines_until_quit_and_an_empty_line_is_none() {
 fn a_message_to_a_dead_peer_is_given_back_as_not_sent() {
     let network = Network::new("dead", 2);
     let mut one = network.tier1(1);
-    one.ask(&["7", "2", "come to camp 4", "bring water", "quit"]);
+    one.ask(&["7", "2", "come to camp 4", "bring water", "quit", "n"]);
     one.wait_for_any("peer 2 (Mandalay General Hospital): does NOT have it: no answer.");
     one.wait_for_any("Not sent: come to camp 4 / bring water");
     assert_eq!(one.count("reached"), 0);
@@ -441,7 +441,7 @@ fn a_message_to_a_dead_peer_is_given_back_as_not_sent() {
 fn a_message_that_the_end_of_the_node_cuts_off_is_given_back_too() {
     let network = Network::new("cut-off", 2);
     let mut one = network.tier1(1);
-    one.type_lines(&["7", "2", "come to camp 4", "quit", "0"]);
+    one.type_lines(&["7", "2", "come to camp 4", "quit", "n", "0"]);
     assert_shows(&one.last_words(), "Not sent: come to camp 4");
 }
 

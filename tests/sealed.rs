@@ -211,7 +211,7 @@ fn a_message_counts_only_when_it_is_on_the_screen_of_the_other() {
     two.wait_for("are you there?");
     two.pause();
     one.type_lines(&["nobody hears this"]);
-    one.type_lines(&["quit"]);
+    one.type_lines(&["quit", "n"]);
     one.wait_for("does NOT have it");
     // The first line may have been on the screen before its confirmation left.
     one.wait_for("nobody hears this");

@@ -1,5 +1,5 @@
-//! The checks of `support/session_checks.rs`, `support/knock_checks.rs` and `support/join_checks.rs` over right input with some of its
-//! bytes changed: what the fuzz targets do for hours, in seconds and with the compiler that everybody has.
+//! The checks of `support/session_checks.rs`, `support/knock_checks.rs` and `support/join_checks.rs` over right input
+//! with some of its bytes changed: what the fuzz targets do for hours, in seconds and with the compiler that everybody has.
 
 #[path = "support/session_checks.rs"]
 mod checks;
@@ -11,7 +11,7 @@ mod knock_checks;
 mod seeds;
 
 use proptest::prelude::*;
-use seeds::changed;
+use seeds::{changed, seeds};
 
 #[test]
 fn what_is_changed_of_a_joining_is_right_before() {

@@ -202,7 +202,7 @@ fn a_node_ends_in_the_middle_of_a_sealed_call() {
         signal(two.pid(), Signal::STOP);
         one.type_lines(&["hello?"]);
         if matches!(way, Way::Menu) {
-            one.type_lines(&["quit"]);
+            one.type_lines(&["quit", "n"]);
         }
         end(one, way, "a sealed call runs");
         people_in_whole_file(&network);

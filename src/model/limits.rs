@@ -83,8 +83,8 @@ pub const MAX_UNREADABLE: usize = 64;
 pub const MAX_FRAME: usize = 1024 * 1024;
 /// Longest body of a frame before both sides know that the session is theirs, bytes: that of a `Bind`.
 pub const MAX_FIRST_FRAME: usize = 49;
-/// Longest body of a frame of a talk, bytes: a kind and what is said.
-pub const MAX_SPOKEN_FRAME: usize = 1 + MAX_SPOKEN;
+/// Longest body of a frame of a talk, bytes: a kind, the salt of an alarm, and what is said.
+pub const MAX_SPOKEN_FRAME: usize = 1 + 16 + MAX_SPOKEN;
 /// Longest body of a frame of a reader, bytes: a piece of what it wants.
 pub const MAX_READER_FRAME: usize = 64 * 1024;
 /// Most rows that a copy for readers may have: all people and all censuses.
@@ -465,3 +465,15 @@ pub const MAX_ADDRESSES: usize = 6;
 /// The lowest of the numbers that are given to whom an admission gave somebody else's: far above those that people
 /// give one after the other.
 pub const LOWEST_SPARE_NUMBER: u16 = 600;
+
+// --- alarms in the ledger ---
+
+/// Alarms of one author that are kept to be shown; more are counted. Nobody reads more of one.
+pub const MAX_ALARMS_OF: usize = 32;
+/// Alarms of one author that it called off and that are known for it. Of those that are kept, and those that were kept
+/// when one of these was raised, all may have been called off since.
+pub const MAX_CALLS_OFF_OF: usize = 2 * MAX_ALARMS_OF;
+/// Alarms that one author has seen and that are known for it.
+pub const MAX_SEEN_OF: usize = 128;
+/// Alarms of one author that are told one by one when they come together.
+pub const MAX_NEWS_OF: usize = 16;

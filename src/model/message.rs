@@ -15,8 +15,9 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
-use crate::model::limits::MAX_SPOKEN;
+use crate::model::ledger::alarm::Raised;
 use crate::model::offer::{Gone, Offer, Parts, Split, Want};
+use crate::model::spoken::Spoken;
 use crate::model::statement::Signed;
 use std::borrow::Cow;
 use std::fmt;
@@ -128,35 +129,13 @@ impl Opened {
     }
 }
 
-/// What somebody says: 1 to `MAX_SPOKEN` bytes of text, to be shown with the controls in it made visible.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spoken(String);
-
-impl Spoken {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<&str> for Spoken {
-    type Error = Error;
-
-    fn try_from(text: &str) -> Result<Self> {
-        if (1..=MAX_SPOKEN).contains(&text.len()) {
-            return Ok(Self(text.to_owned()));
-        }
-        Err(Error::input("message", "it is empty or longer than 1000 bytes", "send it in parts"))
-    }
-}
-
 /// What the client of a talk sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Talking {
     /// A message.
     Say(Spoken),
-    /// An alarm.
-    Alarm(Spoken),
+    /// An alarm, as it stands in the ledger of who raised it.
+    Alarm(Raised),
     /// Nothing more will come.
     Bye,
 }
@@ -164,13 +143,14 @@ pub enum Talking {
 impl Talking {
     /// The body of its frame.
     pub fn encode(&self) -> Vec<u8> {
-        let (kind, text) = match self {
-            Self::Say(spoken) => (SAY, spoken.as_str()),
-            Self::Alarm(spoken) => (ALARM, spoken.as_str()),
-            Self::Bye => (BYE, ""),
+        let mut out = Encoder::default();
+        match self {
+            Self::Say(spoken) => out.u8(SAY).bytes(spoken.as_str().as_bytes()),
+            Self::Alarm(raised) => {
+                out.u8(ALARM).bytes(raised.salt()).bytes(raised.text().as_str().as_bytes())
+            }
+            Self::Bye => out.u8(BYE),
         };
-        let mut out = Encoder::of_kind(kind);
-        out.bytes(text.as_bytes());
         out.done()
     }
 
@@ -178,21 +158,15 @@ impl Talking {
     pub fn decode(body: &[u8]) -> Result<Self> {
         let mut from = Decoder::new(body);
         match from.u8()? {
-            SAY => spoken(from).map(Self::Say),
-            ALARM => spoken(from).map(Self::Alarm),
+            SAY => Spoken::try_from(from.rest()).map(Self::Say),
+            ALARM => {
+                let salt = from.array()?;
+                Spoken::try_from(from.rest()).map(|text| Self::Alarm(Raised::of(salt, text)))
+            }
             BYE => from.finish().map(|()| Self::Bye),
             other => Err(out_of_place(other)),
         }
     }
-}
-
-fn spoken(from: Decoder) -> Result<Spoken> {
-    let text = from.rest();
-    if !(1..=MAX_SPOKEN).contains(&text.len()) {
-        return Err(Error::peer(format!("said something of {} bytes", text.len())));
-    }
-    let text = std::str::from_utf8(text).map_err(|_| Error::peer("said what is not UTF-8 text"))?;
-    Ok(Spoken(text.to_owned()))
 }
 
 /// What the server of a talk answers to each `Say` and `Alarm`, in their order.
@@ -404,6 +378,7 @@ pub fn out_of_place(kind: u8) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::limits::MAX_SPOKEN;
     use crate::model::offer::Wanted;
     use proptest::prelude::*;
 
@@ -433,7 +408,7 @@ mod tests {
             (0, Opening::Bind(Bind::new([1; 16], [2; 32])).encode()),
             (1, Opened::Welcome.encode()),
             (2, Talking::Say(spoken("နှင်း")).encode()),
-            (2, Talking::Alarm(spoken("fire")).encode()),
+            (2, Talking::Alarm(Raised::of([7; 16], spoken("fire"))).encode()),
             (2, Talking::Bye.encode()),
             (3, Listening::Heard.encode()),
             (3, Listening::TooMuch.encode()),

@@ -27,6 +27,8 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 const PARAMETERS: &str = "Noise_IK_25519_ChaChaPoly_BLAKE2s";
+/// The pattern of a message that needs no answer.
+pub(in crate::model) const ONE_WAY: &str = "Noise_X_25519_ChaChaPoly_BLAKE2s";
 const ASKED: usize = 52;
 const GRANTED: usize = 40;
 

@@ -17,6 +17,7 @@ use crate::model::limits::{
 use crate::net::context::{Context, Order, Work};
 use crate::net::deliver::{self, Load};
 use crate::net::notice::{Notice, Outcome, Sent};
+use crate::net::post;
 use crate::net::roll;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
@@ -50,6 +51,8 @@ const AFTER_CLASSIC_START: Duration = Duration::from_secs(10);
 const ON_CONTACT: Duration = Duration::from_secs(20);
 const _: () =
     assert!(ON_CONTACT.as_secs() * 3 / 2 < 60, "within a minute, also if it is busy for a while");
+/// What waits for peers that are away grows old in these.
+const HOUR: Duration = Duration::from_secs(3600);
 /// Passing on may take one part in so many of a link's time.
 const PASS_ON_SHARE: u32 = 20;
 
@@ -114,7 +117,7 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
     let look = || Look { now: Instant::now(), last_came: &last_came, is_free: &is_free };
     let mut debts = Debts::default();
     let mut asked: Vec<Work> = Vec::new();
-    let mut meet = Instant::now() + about(MEET);
+    let (mut meet, mut hour) = (Instant::now() + about(MEET), Instant::now() + HOUR);
     let broadcasts = Seats::new(MAX_BROADCASTS, MAX_BROADCASTS);
     let (retries, returns) =
         (Seats::new(MAX_RETRIES, MAX_RETRIES), Seats::new(MAX_RETURNS, MAX_RETURNS));
@@ -170,6 +173,10 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
             if let Some((peer, missed)) = debts.next_due(&look(), false) {
                 retry_in_thread(context, seat, peer, missed, false);
             }
+        }
+        if hour <= Instant::now() {
+            hour = Instant::now() + HOUR;
+            post::hour(context);
         }
     }
 }
@@ -230,6 +237,12 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
             let state = context.database.saved();
             if debts.may_lack(peer, state) {
                 debts.owe(peer, state, about(ON_CONTACT));
+            }
+        }
+        Order::Noted => {
+            let now = context.members.now();
+            for peer in now.book.others(now.me) {
+                debts.owe_now(peer.number, context.database.now());
             }
         }
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
@@ -349,14 +362,22 @@ struct Debt {
     tried: Option<Instant>,
     /// Whether it was quiet or elsewhere, and is called at once.
     is_urgent: bool,
+    /// Whether something that is no state of the database came after the last try began.
+    again: bool,
+}
+
+impl Debt {
+    fn new(state: Ticket, due: Instant) -> Self {
+        let (failures, failed, tried) = (0, None, None);
+        Self { state, due, failures, failed, tried, is_urgent: false, again: false }
+    }
 }
 
 impl Debts {
     /// The peer may lack `state`; it gets it after `wait`, or earlier if that was planned already.
     fn owe(&mut self, peer: PeerNumber, state: Ticket, wait: Duration) {
         let due = Instant::now() + wait;
-        let new = Debt { state, due, failures: 0, failed: None, tried: None, is_urgent: false };
-        let debt = self.owed.entry(peer).or_insert(new);
+        let debt = self.owed.entry(peer).or_insert(Debt::new(state, due));
         debt.state = debt.state.max(state);
         // Who missed something is tried later and later, whatever is new meanwhile, until it gives a sign of life.
         if debt.failures == 0 {
@@ -377,6 +398,15 @@ impl Debts {
         }
     }
 
+    /// The peer may lack something at once that is no state of the database: a delivery that is under way does not
+    /// count.
+    fn owe_now(&mut self, peer: PeerNumber, state: Ticket) {
+        self.hurry(peer, state, Duration::ZERO);
+        if let Some(debt) = self.owed.get_mut(&peer) {
+            debt.again = true;
+        }
+    }
+
     /// How long to wait for orders.
     fn patience(&self) -> Duration {
         let urgent = self.owed.values().filter(|debt| debt.is_urgent).map(|debt| debt.due).min();
@@ -390,8 +420,7 @@ impl Debts {
         let failures = self.owed.get(&peer).map_or(0, |debt| debt.failures) + 1;
         let wait = RETRY_LAST.min(RETRY_FIRST * 2_u32.saturating_pow(failures - 1));
         let (due, failed) = (now + wait, Some(now));
-        let debt = Debt { state, due, failures, failed, tried: None, is_urgent: false };
-        self.owed.insert(peer, debt);
+        self.owed.insert(peer, Debt { failures, failed, ..Debt::new(state, due) });
     }
 
     /// The peer has the database as it was at `state`. Returns whether a delivery of it had failed before.
@@ -399,7 +428,7 @@ impl Debts {
         let has = self.has.entry(peer).or_default();
         *has = state.max(*has);
         match self.owed.get_mut(&peer) {
-            Some(debt) if debt.state > state => {
+            Some(debt) if debt.state > state || debt.again => {
                 // It was reached: what has come since is due as it was planned.
                 (debt.failures, debt.tried) = (0, None);
                 false
@@ -430,7 +459,7 @@ impl Debts {
         let (peer, debt) = due.min_by_key(|(_, debt)| debt.due)?;
         let later = now + RETRY_LAST;
         (debt.due, debt.failed, debt.tried) = (later, None, Some(later));
-        debt.is_urgent = false;
+        (debt.is_urgent, debt.again) = (false, false);
         Some((*peer, debt.failures > 0))
     }
 }

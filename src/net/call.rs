@@ -4,10 +4,11 @@ use crate::base::clock::Deadline;
 use crate::base::error::Result;
 use crate::model::classic::datagram::{Purpose, QUIT};
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{SLICE, TEXT_CLOSE};
+use crate::model::limits::{MAX_MESSAGES, SLICE, TEXT_CLOSE};
 use crate::net::classic::dial::dial;
 use crate::net::context::Context;
 use crate::net::notice::{Notice, Outcome, Sent};
+use crate::net::post;
 use crate::net::talk::Talk;
 use crate::net::wire::Wire;
 use crate::store::peer_book::Peer;
@@ -17,29 +18,85 @@ use std::time::{Duration, Instant};
 
 /// Lines typed and not yet sent.
 const QUEUE: usize = 64;
+/// Lines of which it is told whether they reached the peer: as many as one message may have.
+const MOST_TOLD: usize = MAX_MESSAGES;
 /// Shortest time between two sends, so that the other side reads them as two messages.
 const BETWEEN: Duration = Duration::from_millis(30);
 
+/// How long the end of a call waits for the last lines, before the person is asked what shall become of them.
+const SETTLE: Duration = Duration::from_millis(1500);
+
 /// A call that goes on; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Call(SyncSender<String>);
+pub struct Call {
+    lines: SyncSender<Typed>,
+    /// Of each line whether it reached the peer.
+    reached: Receiver<bool>,
+}
+
+/// What the person types.
+#[derive(Debug)]
+enum Typed {
+    Line(String),
+    /// What does not reach the peer waits until it is back.
+    Keep,
+}
+
+/// How a call stands when the person has ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The peer has all lines.
+    Sent,
+    /// It has not all of them.
+    Failed,
+    /// That is not known yet.
+    Open,
+}
 
 impl Call {
     /// Begins a call to the peer `number`.
     pub fn begin(context: &Arc<Context>, number: PeerNumber) -> Result<Self> {
         let (lines, typed) = sync_channel(QUEUE);
+        // As many as the lines that wait, the one under way, and those that are not asked for any more.
+        let (tell, reached) = sync_channel(MOST_TOLD);
         let (caller, work) = (Arc::clone(context), context.work.clone());
         context.crew.spawn("call", move || {
-            run(&caller, number, &typed);
+            run(&caller, number, &typed, &tell);
             drop(work);
             Ok(())
         })?;
-        Ok(Self(lines))
+        Ok(Self { lines, reached })
     }
 
     /// Sends a line. Returns false when too many wait already, or the call has failed.
     pub fn say(&self, line: String) -> bool {
-        self.0.try_send(line).is_ok()
+        self.lines.try_send(Typed::Line(line)).is_ok()
+    }
+
+    /// Waits, not long, until it is known whether the peer has all of so many lines.
+    pub fn settle(&mut self, said: usize, context: &Context) -> Settled {
+        let deadline = Deadline::after(SETTLE);
+        for _ in 0..said {
+            loop {
+                if context.stop.is_set() {
+                    return Settled::Open;
+                }
+                let Some(slice) = deadline.slice(SLICE) else { return Settled::Open };
+                match self.reached.recv_timeout(slice) {
+                    Ok(true) => break,
+                    Ok(false) | Err(RecvTimeoutError::Disconnected) => return Settled::Failed,
+                    Err(RecvTimeoutError::Timeout) => {}
+                }
+            }
+        }
+        Settled::Sent
+    }
+
+    /// Ends the call; lines that did not reach the peer wait until it is back.
+    pub fn keep(self) {
+        if self.lines.try_send(Typed::Keep).is_err() {
+            log::debug!("the call has ended already");
+        }
     }
 }
 
@@ -101,14 +158,18 @@ impl Line {
     }
 }
 
-fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
+fn run(context: &Context, number: PeerNumber, typed: &Receiver<Typed>, tell: &SyncSender<bool>) {
     let book = context.book();
     let Some(peer) = book.peer(number) else { return };
     let mut line = Line::open(context, peer);
-    let (mut sent, mut unsent) = (0, Vec::new());
+    let (mut sent, mut unsent, mut is_kept) = (0, Vec::new(), false);
     loop {
         match typed.recv_timeout(SLICE) {
-            Ok(text) => {
+            Ok(Typed::Keep) => {
+                is_kept = true;
+                break;
+            }
+            Ok(Typed::Line(text)) => {
                 // The other side closes when nobody has typed for long: then the call begins again.
                 if line.as_mut().is_ok_and(Line::is_closed) {
                     line = Line::open(context, peer);
@@ -121,6 +182,8 @@ fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
                     }
                     Err(_) => unsent.push(text),
                 }
+                // What is not asked for any more need not be told.
+                let _ = tell.try_send(line.is_ok());
             }
             Err(RecvTimeoutError::Timeout) if context.stop.is_set() => break,
             Err(RecvTimeoutError::Timeout) => {}
@@ -136,6 +199,11 @@ fn run(context: &Context, number: PeerNumber, typed: &Receiver<String>) {
         Err(error) => error.into(),
     };
     if sent == 0 && unsent.is_empty() {
+        return;
+    }
+    if is_kept && !unsent.is_empty() {
+        let kept = post::keep(context, number, &unsent).map_err(|error| error.to_string());
+        context.notices.tell(Notice::Kept { peer: number, unsent, kept });
         return;
     }
     let what = Sent::Messages { sent, unsent };

@@ -14,6 +14,7 @@ use crate::net::sealed::Sealed;
 use crate::net::shelf::Shelves;
 use crate::store::database::{Database, Ticket};
 use crate::store::peer_book::PeerBook;
+use crate::store::post_box::PostBox;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
@@ -37,6 +38,8 @@ pub struct Context {
     pub sealed: Option<Arc<Sealed>>,
     /// What a classic network needs; in a sealed one it is not used.
     pub classic: Classic,
+    /// What waits for peers that are away, and what was shown; in a classic network there is none.
+    pub post: Option<PostBox>,
     /// Signs of life.
     pub monitor: Monitor,
     /// Peers to which a database is being sent: one sending each.
@@ -79,6 +82,8 @@ pub enum Order {
     Met(PeerNumber, Ticket),
     /// There was contact with this peer, other than a meeting that went well: if it may lack something, it gets it soon.
     Heard(PeerNumber),
+    /// Something was written here that has no hurry of a person's: an alarm, a letter. The others may lack it.
+    Noted,
     /// This peer missed what was sent to it.
     Missed(PeerNumber),
     /// This node is at another address: all peers have to know.

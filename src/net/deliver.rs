@@ -1,6 +1,7 @@
 //! Sends one thing to one peer in the dialect of the network: what is new in the database, or an alarm.
 
 use crate::base::clock::Deadline;
+use crate::model::ledger::alarm::Raised;
 use crate::model::limits::{KNOCK_PATIENCE, TURN_PAUSE};
 use crate::model::row::Row;
 use crate::net::classic::send;
@@ -48,10 +49,20 @@ pub fn database(context: &Context, peer: &Peer, load: &Load) -> Outcome {
     }
 }
 
+/// An alarm, in the dialect of the network.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// Its words.
+    Classic(String),
+    /// As it stands in the ledger.
+    Sealed(Raised),
+}
+
 /// Sends an alarm to `peer`.
-pub fn alarm(context: &Context, peer: &Peer, text: &str) -> Outcome {
-    match &context.sealed {
-        Some(sealed) => talk::alarm(context, sealed, peer, text),
-        None => send::alarm(context, peer, text),
+pub fn alarm(context: &Context, peer: &Peer, call: &Call) -> Outcome {
+    match (call, &context.sealed) {
+        (Call::Sealed(raised), Some(sealed)) => talk::alarm(context, sealed, peer, raised),
+        (Call::Sealed(raised), None) => send::alarm(context, peer, raised.text().as_str()),
+        (Call::Classic(text), _) => send::alarm(context, peer, text),
     }
 }

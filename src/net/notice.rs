@@ -2,6 +2,7 @@
 
 use crate::base::error::Error;
 use crate::model::ids::{NetworkName, Organisation, PeerNumber, Reason};
+use crate::model::ledger::names::AlarmId;
 use crate::store::peer_book::Peer;
 use crate::store::saver::Disk;
 use std::fmt;
@@ -24,6 +25,58 @@ pub enum Notice {
         peer: PeerNumber,
         /// What, as it came.
         text: String,
+        /// Its name, if it stands in a ledger.
+        id: Option<AlarmId>,
+        /// When, by the peer's clock, if it is not known to be now.
+        wall: Option<u64>,
+    },
+    /// A peer raised so many more alarms that they are not told one by one.
+    MoreAlarms {
+        /// Who.
+        peer: PeerNumber,
+        /// How many.
+        count: usize,
+    },
+    /// A peer called off an alarm that was shown here.
+    CalledOff {
+        /// Who.
+        peer: PeerNumber,
+        /// What it said.
+        text: String,
+        /// Its name.
+        id: AlarmId,
+    },
+    /// A message that did not reach a peer waits until it is back, or could not be kept.
+    Kept {
+        /// The receiver.
+        peer: PeerNumber,
+        /// Its lines.
+        unsent: Vec<String>,
+        /// Why it could not be kept, if so.
+        kept: std::result::Result<(), String>,
+    },
+    /// A message came that had waited until this node was back.
+    Letter {
+        /// Who wrote it.
+        peer: PeerNumber,
+        /// What, as it came.
+        text: String,
+        /// When, by the peer's clock.
+        wall: u64,
+    },
+    /// A message of this node that waited has come to its receiver.
+    LetterDone {
+        /// The receiver.
+        peer: PeerNumber,
+        /// Whether it was shown there; else it could not be opened.
+        is_shown: bool,
+        /// When, by the peer's clock.
+        wall: u64,
+    },
+    /// A message of this node has waited too long, and is given up.
+    LetterLost {
+        /// The receiver.
+        peer: PeerNumber,
     },
     /// A peer gave what it has, and something of it was new here, or could not be taken.
     Received {

@@ -7,11 +7,12 @@ use crate::model::ids::PeerNumber;
 use crate::model::limits::{DOOR_OPEN, MAX_MESSAGES, TEXT_SILENCE};
 use crate::model::message::{Declined, Fetching, Giving, Listening, Talking};
 use crate::model::noise::Purpose;
+use crate::model::spoken::Spoken;
 use crate::net::channel::Channel;
 use crate::net::context::Context;
 use crate::net::notice::Notice;
 use crate::net::sealed::Sealed;
-use crate::net::{copies, sync};
+use crate::net::{bell, copies, sync};
 
 /// Runs the session until the visitor ends it, breaks a limit, or the node stops.
 pub fn run(
@@ -62,29 +63,30 @@ fn give_copy(context: &Context, sealed: &Sealed, channel: &mut Channel) -> Resul
 fn hear(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
     for _ in 0..MAX_MESSAGES {
         let Some(body) = channel.receive(Deadline::after(TEXT_SILENCE))? else { return Ok(()) };
-        let (text, is_alarm) = match Talking::decode(&body)? {
-            Talking::Say(text) => (text, false),
-            Talking::Alarm(text) => (text, true),
+        let talking = Talking::decode(&body)?;
+        let is_alarm = matches!(talking, Talking::Alarm(_));
+        let is_shown = match talking {
+            Talking::Say(text) => say(context, peer, text),
+            Talking::Alarm(raised) => bell::show(context, peer, &raised),
             Talking::Bye => return channel.finish(),
         };
-        let text = text.as_str().to_owned();
-        let answer = match is_alarm {
-            true if context.monitor.may_alarm(peer) => {
-                context.notices.tell(Notice::Alarm { peer, text });
-                Listening::Heard
-            }
-            false if context.monitor.may_speak(peer) => {
-                context.notices.tell(Notice::Message { peer, text });
-                Listening::Heard
-            }
-            _ => {
-                if let Some(hushed) = context.monitor.trouble(peer) {
-                    log::warn!("peer {peer} floods the screen: not shown; {hushed} such before");
-                }
-                Listening::TooMuch
-            }
-        };
+        let answer = if is_shown { Listening::Heard } else { Listening::TooMuch };
+        if let Some(hushed) = (!is_shown).then(|| context.monitor.trouble(peer)).flatten() {
+            log::warn!("peer {peer} floods the screen: not shown; {hushed} such before");
+        }
         channel.send(&answer.encode())?;
+        if is_alarm {
+            // Not before the answer: the other side waits for the screen, not for the disk.
+            bell::remember(context);
+        }
     }
     Err(Error::peer("too much text in one session"))
+}
+
+fn say(context: &Context, peer: PeerNumber, text: Spoken) -> bool {
+    let may = context.monitor.may_speak(peer);
+    if may {
+        context.notices.tell(Notice::Message { peer, text: text.as_str().to_owned() });
+    }
+    may
 }

@@ -3,15 +3,13 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
-use crate::model::codec::Decoder;
 use crate::model::ids::PeerNumber;
-use crate::model::ledger::block::SignedHeader;
 use crate::model::ledger::heads::{Head, Heads, Range};
 use crate::model::ledger::names::LogName;
 use crate::model::ledger::replica::{Confirmed, Taken};
 use crate::model::limits::{
-    COMPARE_PATIENCE, FIND_PATIENCE, MAX_CLASHES, MAX_FINDS, MAX_PROOFS, ROWS_PIECE, SAVED_SOON,
-    SLOWEST_FILE, STORE_WAIT, STORED_PATIENCE,
+    COMPARE_PATIENCE, MAX_FINDS, MAX_PROOFS, ROWS_PIECE, SAVED_SOON, SLOWEST_FILE, STORE_WAIT,
+    STORED_PATIENCE,
 };
 use crate::model::meeting::{Having, MAX_BLOCKS_PIECE, Meeting, Stored, bundle, fork_id};
 use crate::model::noise::Purpose;
@@ -25,6 +23,7 @@ use crate::net::meter::Meter;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
 use crate::net::roll;
 use crate::net::sealed::Sealed;
+use crate::net::{bell, post};
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
 use std::collections::{BTreeSet, HashSet};
@@ -71,10 +70,10 @@ pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Res
 }
 
 /// One meeting with a peer.
-struct Visit<'a> {
-    context: &'a Context,
-    peer: PeerNumber,
-    channel: &'a mut Channel,
+pub(in crate::net) struct Visit<'a> {
+    pub(in crate::net) context: &'a Context,
+    pub(in crate::net) peer: PeerNumber,
+    pub(in crate::net) channel: &'a mut Channel,
     /// How long the other side took to answer: how far away it is.
     round_trip: Instant,
     /// The heads that this side has told of: nothing is given beyond them.
@@ -128,7 +127,8 @@ impl<'a> Visit<'a> {
         let stored = self.hear_stored()?;
         self.take(&theirs.heads)?;
         self.say_stored(&theirs.heads)?;
-        self.channel.finish()?;
+        let posted = post::call(self.context, self.peer, self.channel);
+        self.end(posted)?;
         Ok(stored)
     }
 
@@ -150,10 +150,22 @@ impl<'a> Visit<'a> {
         ranges.retain(|range| !spare.contains(&range.name));
         self.give(&theirs, &ranges, Vec::new(), pace)?;
         self.hear_stored()?;
-        self.channel.finish()
+        let posted = post::answer(self.context, self.peer, self.channel);
+        self.end(posted)
     }
 
-    fn send(&mut self, message: &Meeting<'_>) -> Result<()> {
+    /// The ledgers are in step, whatever became of the letters.
+    fn end(&mut self, posted: Result<()>) -> Result<()> {
+        match posted {
+            Ok(()) => self.channel.finish(),
+            Err(error) => {
+                log::info!("letters with peer {}: {error}", self.peer);
+                Ok(())
+            }
+        }
+    }
+
+    pub(in crate::net) fn send(&mut self, message: &Meeting<'_>) -> Result<()> {
         self.channel.send(&message.encode())
     }
 
@@ -204,79 +216,6 @@ impl<'a> Visit<'a> {
             Confirmed::Behind => log::info!("peer {} has more of this node's log", self.peer),
             Confirmed::PutBack => self.context.notices.tell(Notice::PutBack { peer: self.peer }),
         }
-    }
-
-    // --- forks ---
-
-    /// Where a log here and there are not the same, finds the first block that differs: with both, its author is
-    /// proved to have forked.
-    fn find_forks(&mut self, theirs: &Having) -> Result<()> {
-        let now = self.context.members.now();
-        let known = |name: &LogName| now.is_author(&name.author);
-        let mut names: BTreeSet<_> = theirs.clashes.iter().copied().filter(known).collect();
-        names.extend(self.context.database.with(|replica| {
-            replica.clashes(&theirs.heads).iter().map(|head| head.name).collect::<Vec<_>>()
-        }));
-        let deadline = Deadline::after(FIND_PATIENCE);
-        for name in names.into_iter().take(MAX_CLASHES) {
-            let here = self.context.database.with(|replica| replica.chains().length(&name));
-            let there = theirs.heads.head(&name).map_or(0, |head| head.length);
-            // All before `same` is the same, and what stands at `differs` is not.
-            let (mut same, mut differs) = (0, here.min(there).saturating_sub(1));
-            let mut found = None;
-            while same <= differs {
-                if deadline.left().is_none() {
-                    log::info!("peer {}: the next meeting looks for the other forks", self.peer);
-                    return Ok(());
-                }
-                let middle = same + (differs - same) / 2;
-                let theirs = self.find(name, middle)?;
-                let own =
-                    self.context.database.with(|replica| replica.chains().hash(&name, middle));
-                match (own, theirs) {
-                    (Some(own), Some(theirs)) if own == theirs.hash() => same = middle + 1,
-                    (Some(_), Some(theirs)) => {
-                        found = Some(theirs);
-                        let Some(before) = middle.checked_sub(1) else { break };
-                        differs = before;
-                    }
-                    _ => {
-                        return Err(Error::peer("does not have the blocks that its heads tell of"));
-                    }
-                }
-            }
-            if let Some(found) = found {
-                self.context.database.prove(*found)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn find(&mut self, name: LogName, sequence: u32) -> Result<Option<Box<SignedHeader>>> {
-        self.send(&Meeting::Find { name, sequence })?;
-        let body = self.channel.expect(Deadline::after(COMPARE_PATIENCE))?;
-        match Meeting::decode(&body)? {
-            Meeting::Found(Some(found)) => {
-                let header = found.header();
-                if (header.name, header.sequence) != (name, sequence) {
-                    return Err(Error::peer("found another block than was asked for"));
-                }
-                found.check_signature()?;
-                Ok(Some(found))
-            }
-            Meeting::Found(None) => Ok(None),
-            Meeting::Refused(why) => Err(declined::by_taker(why)),
-            _ => Err(unexpected()),
-        }
-    }
-
-    fn found(&mut self, name: LogName, sequence: u32) -> Result<()> {
-        let range = Range { name, from: sequence, to: sequence.saturating_add(1) };
-        let blocks = self.context.database.blocks(&range, 1)?;
-        // The header alone: the entries of a large block are not hashed for every question.
-        let header = |bytes: &Vec<u8>| SignedHeader::decode(&mut Decoder::new(bytes)).ok();
-        let found = blocks.first().and_then(header).map(Box::new);
-        self.send(&Meeting::Found(found))
     }
 
     // --- giving ---
@@ -489,7 +428,11 @@ impl<'a> Visit<'a> {
         if roll::follow(self.context) {
             self.context.order(Order::Returned(self.peer));
         }
-        if changes > 0 || waiting > 0 || self.taken.membership {
+        let Taken { membership, alarms, .. } = self.taken;
+        if alarms {
+            bell::tell(self.context);
+        }
+        if changes > 0 || waiting > 0 || membership || alarms {
             self.context.order(Order::Applied(self.peer));
         }
         if changes > 0 || waiting > 0 || full > 0 {
@@ -507,6 +450,6 @@ fn count(so_far: &mut usize, most: usize) -> Result<()> {
     }
 }
 
-fn unexpected() -> Error {
+pub(in crate::net) fn unexpected() -> Error {
     Error::peer("sent a message that has no place there")
 }

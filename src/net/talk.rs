@@ -2,9 +2,11 @@
 
 use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
+use crate::model::ledger::alarm::Raised;
 use crate::model::limits::HEARD_PATIENCE;
-use crate::model::message::{Listening, Spoken, Talking};
+use crate::model::message::{Listening, Talking};
 use crate::model::noise::Purpose;
+use crate::model::spoken::Spoken;
 use crate::net::channel::Channel;
 use crate::net::context::Context;
 use crate::net::dial::dial;
@@ -51,10 +53,9 @@ impl Talk {
 }
 
 /// Sends an alarm to `peer`.
-pub fn alarm(context: &Context, sealed: &Sealed, peer: &Peer, text: &str) -> Outcome {
-    let told = Spoken::try_from(text).and_then(|text| {
-        let mut talk = Talk::open(context, sealed, peer)?;
-        talk.tell(Talking::Alarm(text))?;
+pub fn alarm(context: &Context, sealed: &Sealed, peer: &Peer, raised: &Raised) -> Outcome {
+    let told = Talk::open(context, sealed, peer).and_then(|mut talk| {
+        talk.tell(Talking::Alarm(raised.clone()))?;
         Ok(talk)
     });
     match told {

@@ -3,6 +3,7 @@
 use crate::base::error::{Error, Result};
 use crate::model::date;
 use crate::model::hex::digits;
+use crate::model::ledger::alarm::Alarm;
 use crate::model::ledger::block::{HEADER_BYTES, Received};
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::fault::Wrong;
@@ -151,6 +152,13 @@ fn of_entry(entry: &Entry, authors: &Authors) -> Value {
             fields.into()
         }
         Entry::Membership(said) => of_membership(said),
+        Entry::Alarm(Alarm::Raised(raised)) => {
+            json!({ "kind": "alarm", "text": raised.text().as_str() })
+        }
+        Entry::Alarm(Alarm::Seen(id)) => json!({ "kind": "alarm_seen", "alarm": id.to_string() }),
+        Entry::Alarm(Alarm::CalledOff(id)) => {
+            json!({ "kind": "alarm_called_off", "alarm": id.to_string() })
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The menu of a tier-1 node: asks for a number, does what it stands for, until 0 or the end of input.
 
 use crate::net::context::Context;
+use crate::shell::alarms;
 use crate::shell::desk::Desk;
 use crate::shell::input::{Gone, Input};
 use crate::shell::screen::Screen;
@@ -24,7 +25,7 @@ pub fn run(context: &Arc<Context>, screen: &Screen) {
         let done = match desk.input.line(words::CHOOSE) {
             Ok(choice) => {
                 if choice.is_empty() {
-                    screen.read_alarms();
+                    alarms::read(context, screen);
                 }
                 show_menu = screen.is_interactive() || choice.is_empty();
                 choose(&choice, &mut desk, &voice)
@@ -61,6 +62,7 @@ fn choose(choice: &str, desk: &mut Desk<'_>, voice: &Voice<'_>) -> Result<bool, 
         "15" => desk.ledger_state()?,
         "16" => desk.members()?,
         "17" => desk.let_in()?,
+        "18" => alarms::list(voice.context, voice.screen, &mut desk.input)?,
         _ => desk.screen.say(words::NO_SUCH_ITEM),
     }
     Ok(true)

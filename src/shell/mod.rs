@@ -1,5 +1,7 @@
 //! Shell: what a person starts, sees and types.
 
+pub mod alarm_words;
+pub mod alarms;
 pub mod ask;
 pub mod authors;
 pub mod cli;

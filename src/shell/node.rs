@@ -10,6 +10,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::ledger::names::Namer;
 use crate::model::limits::{BROADCAST_QUEUE, MAX_ALARMS, MAX_PEERS};
 use crate::net::addresses::Addresses;
+use crate::net::bell;
 use crate::net::broadcast;
 use crate::net::classic;
 use crate::net::context::{Context, Order};
@@ -25,15 +26,15 @@ use crate::net::sealed::Sealed;
 use crate::net::status;
 use crate::shell::identity::{self, no_peer};
 use crate::shell::menu;
-use crate::shell::notice_words;
-use crate::shell::screen::Screen;
-use crate::shell::{status_words, words};
+use crate::shell::screen::{Screen, Unread};
+use crate::shell::{alarm_words, notice_words, status_words, words};
 use crate::store::addresses_file::{self, Learned};
 use crate::store::database::Database;
 use crate::store::files::DataFolder;
 use crate::store::network_file::{self, Pin};
 use crate::store::opening::Owner;
-use crate::store::peer_book::PeerBook;
+use crate::store::peer_book::{Peer, PeerBook};
+use crate::store::post_box::PostBox;
 use crate::store::saver::{Disk, Edits};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -86,6 +87,7 @@ impl Node {
             Some(identity) => Some(Arc::new(Sealed::new(&book, me, identity)?)),
             None => None,
         };
+        let post = post(&folder.file(&file), identity.as_ref(), screen)?;
         let owner = owner(&book, me, identity, folder)?;
         let (database, loaded) = Database::open(&folder.file(&file), owner)?;
         let (members, standing) = members(book, peers_file, me, folder, &database)?;
@@ -95,14 +97,7 @@ impl Node {
         let (typed, book) = (members.typed(), &standing.book);
         let own =
             book.peer(standing.me).or(typed.peer(me)).ok_or_else(|| no_peer(peers_file, me))?;
-        screen.say(words::hello_tier1(book, own));
-        if book.dialect() == Dialect::Classic {
-            screen.say(words::CLASSIC_WARNING);
-        }
-        if socket.is_none() {
-            screen.say(format!("{}: {}.", own.address, status_words::ELSEWHERE));
-        }
-        screen.say(words::loaded(&file, &loaded));
+        greet(screen, book, own, socket.is_none(), &words::loaded(&file, &loaded));
         let (orders, queue) = sync_channel(BROADCAST_QUEUE);
         let context = Arc::new(Context {
             sealed: sealed.clone(),
@@ -114,6 +109,7 @@ impl Node {
             database,
             stop: stop.clone(),
             classic: Default::default(),
+            post,
             sending: Seats::new(MAX_PEERS, 1),
             alarms: Seats::new(MAX_ALARMS, MAX_ALARMS),
             shelves: Default::default(),
@@ -126,6 +122,7 @@ impl Node {
         let changes_end = Stop::default();
         let keep_until = changes_end.clone();
         let saver = spawn_with(&context, "saver", move |context| keep_saved(context, &keep_until))?;
+        tell_alarms(&context, screen);
         let mut threads = match sealed {
             None => vec![spawn_with(&context, "listener", classic::knock::listen)?],
             Some(sealed) => {
@@ -260,6 +257,36 @@ fn members(
     Ok((members, standing))
 }
 
+fn greet(screen: &Screen, book: &PeerBook, own: &Peer, is_elsewhere: bool, loaded: &str) {
+    screen.say(words::hello_tier1(book, own));
+    if book.dialect() == Dialect::Classic {
+        screen.say(words::CLASSIC_WARNING);
+    }
+    if is_elsewhere {
+        screen.say(format!("{}: {}.", own.address, status_words::ELSEWHERE));
+    }
+    screen.say(loaded);
+}
+
+/// The alarms that stand: those that nobody was shown, and how many there are.
+fn tell_alarms(context: &Context, screen: &Screen) {
+    bell::tell_standing(context);
+    let standing = context.database.with(|replica| replica.alarms().standing().count());
+    if standing > 0 && context.post.is_some() {
+        screen.say(alarm_words::stand_at_start(standing));
+    }
+}
+
+/// What waits for peers that are away: in a classic network nothing does.
+fn post(text: &Path, identity: Option<&Identity>, screen: &Screen) -> Result<Option<PostBox>> {
+    let Some(identity) = identity else { return Ok(None) };
+    let (post, aside) = PostBox::open(text, identity)?;
+    if let Some(aside) = aside {
+        screen.say(alarm_words::post_damaged(&aside));
+    }
+    Ok(Some(post))
+}
+
 /// Who signs in the ledger, and what names its records.
 fn owner(
     book: &PeerBook,
@@ -286,9 +313,16 @@ fn join(thread: JoinHandle<()>) {
 /// The notices of the network, as lines on the screen.
 fn notices(members: &Arc<Members>, screen: &Screen) -> Notices {
     let (members, screen) = (Arc::clone(members), screen.clone());
-    Notices::new(move |notice| match notice_words::notice(&members.now().book, &notice) {
-        (text, true) => screen.alarm(text),
-        (text, false) => screen.notice(text),
+    Notices::new(move |notice| {
+        let text = notice_words::notice(&members.now().book, &notice);
+        match notice {
+            Notice::Alarm { peer, id, .. } => screen.alarm(Unread { peer, id, text }),
+            Notice::CalledOff { id, .. } => {
+                screen.called_off(id);
+                screen.notice(text);
+            }
+            _ => screen.notice(text),
+        }
     })
 }
 

@@ -1,42 +1,52 @@
 //! Notices: what a person at a node reads of what peers sent, what became of what was sent, and how the disk is.
 
-use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::shown::shown;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
-use crate::shell::members_words;
 use crate::shell::words::{
     cannot_be_written, changes, not_understood, peer_name, percent, several_versions, stale_rows,
 };
+use crate::shell::{alarm_words, members_words};
 use crate::store::peer_book::PeerBook;
 use crate::store::saver::{Disk, Edits};
 
-/// What a notice says, and whether it is an alarm.
-pub fn notice(book: &PeerBook, notice: &Notice) -> (String, bool) {
+/// What a notice says.
+pub fn notice(book: &PeerBook, notice: &Notice) -> String {
     match notice {
         Notice::Message { peer, text } => {
-            (format!("Message from {}: {}", peer_name(book, *peer), shown(text.trim_end())), false)
+            format!("Message from {}: {}", peer_name(book, *peer), shown(text.trim_end()))
         }
-        Notice::Alarm { peer, text } => (alarm(&peer_name(book, *peer), text), true),
-        Notice::Received { peer, tally } => (received(&peer_name(book, *peer), tally), false),
-        Notice::Delivered { what, outcomes } => (delivered(book, what, outcomes), false),
-        Notice::Sending { peer, done, all } => {
-            (sending(&peer_name(book, *peer), *done, *all), false)
+        Notice::Alarm { peer, text, wall, .. } => {
+            alarm_words::alarm(&peer_name(book, *peer), text, *wall)
         }
+        Notice::MoreAlarms { peer, count } => {
+            alarm_words::more_alarms(&peer_name(book, *peer), *count)
+        }
+        Notice::CalledOff { peer, text, .. } => {
+            alarm_words::called_off(&peer_name(book, *peer), text)
+        }
+        Notice::Kept { peer, kept: Ok(()), .. } => alarm_words::kept(&peer_name(book, *peer)),
+        Notice::Kept { unsent, kept: Err(why), .. } => alarm_words::not_kept(why, unsent),
+        Notice::Letter { peer, text, wall } => {
+            alarm_words::letter(&peer_name(book, *peer), text, *wall)
+        }
+        Notice::LetterDone { peer, is_shown, wall } => {
+            alarm_words::letter_done(&peer_name(book, *peer), *is_shown, *wall)
+        }
+        Notice::LetterLost { peer } => alarm_words::letter_lost(&peer_name(book, *peer)),
+        Notice::Received { peer, tally } => received(&peer_name(book, *peer), tally),
+        Notice::Delivered { what, outcomes } => delivered(book, what, outcomes),
+        Notice::Sending { peer, done, all } => sending(&peer_name(book, *peer), *done, *all),
         Notice::Receiving { peer, done, all } => {
-            (format!("{} sends: {} % …", peer_name(book, *peer), percent(*done, *all)), false)
+            format!("{} sends: {} % …", peer_name(book, *peer), percent(*done, *all))
         }
-        Notice::PutBack { peer } => (put_back(&peer_name(book, *peer)), false),
-        Notice::Forked { peer, is_own } => (forked(&peer_name(book, *peer), *is_own), false),
-        Notice::Membership(news) => (members_words::news(news), false),
-        Notice::Disk(Disk::Failing(why)) => (cannot_be_written("disk", why), false),
-        Notice::Disk(Disk::Edited(edits)) => (edited(edits), false),
-        Notice::Disk(Disk::Gone) => {
-            ("The database file was removed. It is written again.".into(), false)
-        }
-        Notice::Disk(Disk::Well) => {
-            ("The disk can be written again; everything is saved.".into(), false)
-        }
+        Notice::PutBack { peer } => put_back(&peer_name(book, *peer)),
+        Notice::Forked { peer, is_own } => forked(&peer_name(book, *peer), *is_own),
+        Notice::Membership(news) => members_words::news(news),
+        Notice::Disk(Disk::Failing(why)) => cannot_be_written("disk", why),
+        Notice::Disk(Disk::Edited(edits)) => edited(edits),
+        Notice::Disk(Disk::Gone) => "The database file was removed. It is written again.".into(),
+        Notice::Disk(Disk::Well) => "The disk can be written again; everything is saved.".into(),
     }
 }
 
@@ -71,15 +81,6 @@ fn edited(edits: &Edits) -> String {
         text.push_str(&not_understood(edits.strange, "1 shows what is not."));
     }
     text
-}
-
-fn alarm(from: &str, text: &str) -> String {
-    let bar = "!".repeat(70);
-    let text = match shown(text.trim()) {
-        empty if empty.is_empty() => ALARM_STANDARD.into(),
-        text => text,
-    };
-    format!("{bar}\n!!  EMERGENCY ALARM from {from}\n!!  {text}\n{bar}")
 }
 
 fn received(from: &str, tally: &Tally) -> String {
@@ -177,9 +178,7 @@ fn what_follows(what: &Sent, outcomes: &[(PeerNumber, Outcome)]) -> String {
         Sent::Database if outcomes.iter().any(|(_, outcome)| is_full(outcome)) => {
             "\n  -> It is not tried again by itself. Ask its people to look at it.".into()
         }
-        Sent::Alarm if missed => {
-            "\n  -> It is tried again for 5 minutes. Warn them in another way too.".into()
-        }
+        Sent::Alarm if missed => alarm_words::ALARM_MISSED.into(),
         _ => String::new(),
     }
 }
@@ -214,16 +213,17 @@ mod tests {
 
     #[test]
     fn an_alarm_names_its_organisation_and_cannot_control_the_terminal() {
-        let alarm = Notice::Alarm { peer: number(2), text: "run\u{1b}[2J\u{202e}".into() };
-        let (text, is_alarm) = notice(&book(), &alarm);
-        assert!(is_alarm && text.contains("EMERGENCY ALARM from peer 2 (Mandalay)"));
+        let text = "run\u{1b}[2J\u{202e}".into();
+        let alarm = Notice::Alarm { peer: number(2), text, id: None, wall: None };
+        let text = notice(&book(), &alarm);
+        assert!(text.contains("EMERGENCY ALARM from peer 2 (Mandalay)"));
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     }
 
     #[test]
     fn a_broadcast_says_who_got_it_and_who_did_not() {
         let outcomes = vec![(number(2), Outcome::Delivered), (number(3), Outcome::NoAnswer)];
-        let (text, _) = notice(&book(), &Notice::Delivered { what: Sent::Database, outcomes });
+        let text = notice(&book(), &Notice::Delivered { what: Sent::Database, outcomes });
         assert!(text.contains("reached 1 of 2 peers: 2."), "{text}");
         assert!(text.contains("peer 3 (Cox's Bazar): does NOT have it: no answer."), "{text}");
     }
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_full_is_named_and_nobody_is_told_that_it_is_tried_again() {
         let outcomes = vec![(number(3), Outcome::Full)];
-        let (text, _) = notice(&book(), &Notice::Delivered { what: Sent::Database, outcomes });
+        let text = notice(&book(), &Notice::Delivered { what: Sent::Database, outcomes });
         assert!(text.contains("peer 3 (Cox's Bazar): does NOT have it: it is full"), "{text}");
         assert!(text.contains("It is not tried again by itself"), "{text}");
     }
@@ -240,7 +240,7 @@ mod tests {
     fn a_message_that_was_not_sent_is_given_back() {
         let what = Sent::Messages { sent: 0, unsent: vec!["hello".into()] };
         let outcomes = vec![(number(2), Outcome::NoAnswer)];
-        let (text, _) = notice(&book(), &Notice::Delivered { what, outcomes });
+        let text = notice(&book(), &Notice::Delivered { what, outcomes });
         assert!(text.contains("no answer") && text.contains("Not sent: hello"), "{text}");
     }
 }

@@ -5,6 +5,8 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock, spawn};
+use crate::model::ids::PeerNumber;
+use crate::model::ledger::names::AlarmId;
 use crate::model::limits::SCREEN_QUEUE;
 use crate::shell::display::Display;
 use crate::shell::words;
@@ -46,7 +48,7 @@ enum Show {
 pub struct Screen {
     queue: SyncSender<Show>,
     missed: Arc<AtomicUsize>,
-    alarms: Arc<Mutex<Vec<String>>>,
+    alarms: Arc<Mutex<Vec<Unread>>>,
     interactive: bool,
     stop: Stop,
 }
@@ -59,8 +61,19 @@ pub struct Printer {
     done: Receiver<()>,
 }
 
-/// Most unread alarms that are repeated; all are shown once.
-const MOST_UNREAD: usize = 20;
+/// An alarm that nobody has read yet.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// Who raised it.
+    pub peer: PeerNumber,
+    /// Its name, if it stands in a ledger.
+    pub id: Option<AlarmId>,
+    /// How it is shown.
+    pub text: String,
+}
+
+/// Most unread alarms of one peer that are repeated, the first; all are shown once.
+const MOST_UNREAD: usize = 5;
 
 impl Screen {
     /// The screen on standard output, and the thread that writes to it.
@@ -99,10 +112,11 @@ impl Screen {
     }
 
     /// Shows an alarm, which goes on until it is read.
-    pub fn alarm(&self, text: String) {
+    pub fn alarm(&self, alarm: Unread) {
+        let text = alarm.text.clone();
         let mut alarms = lock(&self.alarms);
-        if alarms.len() < MOST_UNREAD {
-            alarms.push(text.clone());
+        if alarms.iter().filter(|one| one.peer == alarm.peer).count() < MOST_UNREAD {
+            alarms.push(alarm);
         }
         drop(alarms);
         // An alarm has to get through: it waits a while for a screen that is far behind.
@@ -120,13 +134,24 @@ impl Screen {
 
     /// The alarms that nobody has read yet.
     pub fn unread_alarms(&self) -> Vec<String> {
-        lock(&self.alarms).clone()
+        lock(&self.alarms).iter().map(|alarm| alarm.text.clone()).collect()
     }
 
-    /// The person has read the alarms.
-    pub fn read_alarms(&self) {
-        lock(&self.alarms).clear();
+    /// The person has read the alarms: returns the names of those that were not read before.
+    pub fn read_alarms(&self) -> Vec<AlarmId> {
+        let read = std::mem::take(&mut *lock(&self.alarms));
         self.send(Show::AlarmsRead);
+        read.into_iter().filter_map(|alarm| alarm.id).collect()
+    }
+
+    /// An alarm is over: it is not repeated any more.
+    pub fn called_off(&self, id: AlarmId) {
+        let mut alarms = lock(&self.alarms);
+        let before = alarms.len();
+        alarms.retain(|alarm| alarm.id != Some(id));
+        if before > 0 && alarms.is_empty() && self.queue.try_send(Show::AlarmsRead).is_err() {
+            log::debug!("the screen is far behind: it rings on until somebody has read");
+        }
     }
 
     /// Shows the line being typed.

@@ -6,10 +6,11 @@ use crate::model::ids::PeerNumber;
 use crate::model::limits::{MAX_ALARMS, MAX_SPOKEN};
 use crate::net::alarm;
 use crate::net::broadcast::{send_to_one, tell_of_one};
-use crate::net::call::Call;
+use crate::net::call::{Call, Settled};
 use crate::net::context::{Context, Order};
 use crate::net::notice::{Notice, Sent};
 use crate::net::status;
+use crate::shell::alarm_words;
 use crate::shell::desk::Done;
 use crate::shell::display::width;
 use crate::shell::input::{Gone, Input};
@@ -39,7 +40,9 @@ impl Voice<'_> {
                 return Ok(());
             }
         };
+        let name = words::peer_name(&self.context.book(), peer);
         self.screen.say(talk_words::each_line(&self.context.book(), peer));
+        let mut said = 0;
         loop {
             let line = match input.line(talk_words::LINE) {
                 Err(Gone::TooLong) => {
@@ -49,16 +52,32 @@ impl Voice<'_> {
                 line => line?,
             };
             match line.as_str() {
-                talk_words::QUIT => return Ok(()),
+                talk_words::QUIT => return self.end_message(call, said, &name, input),
                 "" => {}
                 long if long.len() > MAX_SPOKEN => self.screen.say(words::TOO_LONG),
                 _ => {
-                    if !call.say(line) {
+                    if call.say(line) {
+                        said += 1;
+                    } else {
                         self.screen.say(talk_words::NOT_SENT);
                     }
                 }
             }
         }
+    }
+
+    /// Ends a message. If its receiver is away, the person decides whether it waits.
+    fn end_message(&self, mut call: Call, said: usize, name: &str, input: &mut Input) -> Done {
+        let question = match call.settle(said, self.context) {
+            Settled::Sent => return Ok(()),
+            _ if self.context.post.is_none() => return Ok(()),
+            Settled::Failed => alarm_words::keep_question(name),
+            Settled::Open => alarm_words::keep_question_early(name),
+        };
+        if input.line(&question)?.is_empty() {
+            call.keep();
+        }
+        Ok(())
     }
 
     /// Menu 8: sends the database to one peer, in the background.
@@ -108,14 +127,22 @@ impl Voice<'_> {
             }
             *count += 1;
         }
+        let call = match alarm::make(self.context, &text) {
+            Ok(call) => call,
+            Err(error) => {
+                *lock(&sending) -= 1;
+                self.screen.say(words::failure(&error));
+                return Ok(());
+            }
+        };
         let (context, work) = (Arc::clone(self.context), self.context.work.clone());
         let started = self.context.crew.spawn("alarm", move || {
-            let outcomes = alarm::raise(&context, &text);
+            let outcomes = alarm::raise(&context, &call);
             *lock(&sending) -= 1;
             let missed = outcomes.clone();
             context.notices.tell(Notice::Delivered { what: Sent::Alarm, outcomes });
             drop(work);
-            alarm::go_on(&context, &missed, &text);
+            alarm::go_on(&context, &missed, &call);
             Ok(())
         });
         match started {

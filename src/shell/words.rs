@@ -19,7 +19,8 @@ pub const MENU_TIER1: &str = "  1 view the database         7 message a peer
   6 add a camp census        12 conflicts: compare, settle
  13 history of a record      14 retract a record, or bring it back
  15 state of the ledger      16 members: who belongs, shut out
- 17 let somebody join          0 quit";
+ 17 let somebody join        18 alarms: who saw them, call off
+  0 quit";
 /// The menu of a tier-2 node.
 pub const MENU_TIER2: &str = "  1 view    2 search    3 refresh    0 quit";
 /// Asks for a menu number.

@@ -14,6 +14,7 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
+use crate::model::ledger::alarms::News;
 use crate::model::ledger::bar::Bars;
 use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Refused, Rigour};
@@ -244,6 +245,11 @@ impl Database {
     /// One of so many peers has shown its heads: what they say of the own log.
     pub fn confirm(&self, theirs: &Heads, by: PeerNumber, peers: usize) -> Confirmed {
         lock(&self.0.inner).replica.confirm(theirs, by, peers)
+    }
+
+    /// What was said of alarms since this was last asked.
+    pub fn alarm_news(&self) -> News {
+        lock(&self.0.inner).replica.take_news()
     }
 
     // --- for peers ---

@@ -1,4 +1,6 @@
 //! Store: all files that are read and written: a ledger and the text beside it, copies of readers, peers, identities.
+//! Store: what is on the disk. The data folder, the database file, the peers file, the identity,
+//! and the messages for peers that are away.
 
 pub mod addresses_file;
 pub mod blocks;
@@ -27,6 +29,7 @@ pub mod newcomer;
 pub mod opening;
 pub mod peer_book;
 pub mod peers_file;
+pub mod post_box;
 pub mod rebuild;
 pub mod roster_file;
 pub mod saver;

@@ -3,7 +3,8 @@
 use crate::sealed::Member;
 use crate::support::Network;
 use crate::table::{Line, Runs, timed};
-use reunite::model::message::{Spoken, Talking};
+use reunite::model::message::Talking;
+use reunite::model::spoken::Spoken;
 use reunite::net::channel::Channel;
 use std::thread;
 

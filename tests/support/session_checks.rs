@@ -15,6 +15,7 @@ use reunite::model::limits::{
 use reunite::model::meeting::{Meeting, unbundle};
 use reunite::model::message::{Fetching, Giving, Listening, Opened, Opening, Taking, Talking};
 use reunite::model::parcel::{pieces, unpack};
+use reunite::model::post::exchange::Exchange;
 use reunite::model::reconcile::{Giver, Index, Renewal};
 use reunite::model::row::Row;
 use reunite::model::section::Section;
@@ -61,13 +62,17 @@ pub fn messages(input: &[u8]) {
         Giving::decode(input).map(|message| same(message.encode())).is_ok(),
         Taking::decode(input).map(|message| same(message.encode())).is_ok(),
         Meeting::decode(input).map(|message| same(message.encode())).is_ok(),
+        Exchange::decode(input).map(|message| same(message.encode())).is_ok(),
     ];
     let refused = matches!(Taking::decode(input), Ok(Taking::Refused(_)));
     assert!(places.iter().filter(|place| **place).count() <= 1 + 2 * usize::from(refused));
     blocks(input);
-    if let Ok(Talking::Say(spoken) | Talking::Alarm(spoken)) = Talking::decode(input) {
-        assert!((1..=MAX_SPOKEN).contains(&spoken.as_str().len()));
-    }
+    let spoken = match Talking::decode(input) {
+        Ok(Talking::Say(spoken)) => Some(spoken),
+        Ok(Talking::Alarm(raised)) => Some(raised.text().clone()),
+        _ => None,
+    };
+    assert!(spoken.is_none_or(|spoken| (1..=MAX_SPOKEN).contains(&spoken.as_str().len())));
     let index = &*INDEX;
     match Taking::decode(input) {
         Ok(Taking::Want(want)) => {

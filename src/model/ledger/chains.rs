@@ -174,7 +174,7 @@ impl Chains {
                 Entry::Release { name, sequence } => {
                     self.release((*name, *sequence), *header.name.author.as_bytes());
                 }
-                Entry::Change(_) | Entry::Resume(_) | Entry::Membership(_) => {}
+                Entry::Change(_) | Entry::Resume(_) | Entry::Membership(_) | Entry::Alarm(_) => {}
             }
         }
         self.compare(block.signed().head());

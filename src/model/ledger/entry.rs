@@ -1,12 +1,13 @@
-//! What a block holds: changes, what its author says of logs, and who belongs to the network.
+//! What a block holds: changes, what its author says of logs, who belongs to the network, and alarms.
 //!
 //! ```text
 //! entry = 1 operation | 2 checkpoint: heads | 3 resume: heads | 4 release: author 32  log u64  sequence u32
-//!       | 5 to 10 membership
+//!       | 5 to 10 membership | 11 to 13 alarm
 //! ```
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
+use crate::model::ledger::alarm::Alarm;
 use crate::model::ledger::heads::Heads;
 use crate::model::ledger::membership::Membership;
 use crate::model::ledger::merkle::sha256;
@@ -33,6 +34,8 @@ pub enum Entry {
     },
     /// Who belongs to the network. There are few of these among many changes.
     Membership(Box<Membership>),
+    /// Something about an alarm.
+    Alarm(Alarm),
 }
 
 impl From<Membership> for Entry {
@@ -47,7 +50,7 @@ impl Entry {
         match self {
             Self::Change(operation) => *operation.id().as_bytes(),
             Self::Membership(said) => said.leaf(),
-            Self::Checkpoint(_) | Self::Resume(_) | Self::Release { .. } => {
+            Self::Checkpoint(_) | Self::Resume(_) | Self::Release { .. } | Self::Alarm(_) => {
                 let mut out = Encoder::default();
                 self.encode(&mut out);
                 sha256(&[b"rn-e1", &out.done()])
@@ -66,6 +69,7 @@ impl Entry {
                 out.u32(*sequence);
             }
             Self::Membership(said) => said.encode(out),
+            Self::Alarm(said) => said.encode(out),
         }
     }
 
@@ -79,6 +83,7 @@ impl Entry {
             kind if Membership::KINDS.contains(&kind) => {
                 Membership::decode(kind, from).map(Self::from)
             }
+            kind if Alarm::KINDS.contains(&kind) => Alarm::decode(kind, from).map(Self::Alarm),
             _ => Err(Error::peer("sent an entry of a kind that is not known")),
         }
     }

@@ -8,7 +8,7 @@
 //!
 //! The lowest first: [`names`] of things; [`operation`] one change of one record, each field hashed by itself;
 //! [`packed`] its bytes; [`merkle`] many names as one; [`heads`] how far each log goes; [`membership`] who belongs to the
-//! network; [`entry`] what a block holds;
+//! network; [`alarm`] what calls everybody, and [`alarms`] those that stand; [`entry`] what a block holds;
 //! [`block`] its bytes; [`stored`] what a ledger's file holds; [`fault`] what is wrong with one; [`fork`] proof of two
 //! histories; [`room`] what each author may fill; [`chains`] the logs of all authors, forks and witnesses; [`pen`]
 //! writes the own log; [`arena`] values of a million records; [`graph`] which operation is over which; [`view`] what
@@ -16,6 +16,8 @@
 //! text as operations; [`replica`] a node's whole ledger in memory; [`finding`] and [`audit`] name what cannot be
 //! verified.
 
+pub mod alarm;
+pub mod alarms;
 pub mod arena;
 pub mod audit;
 pub mod bar;

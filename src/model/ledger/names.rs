@@ -60,6 +60,10 @@ name!(
 );
 
 name!(
+    /// An alarm: SHA-256 of who raised it and what it says. So it has a name before it stands in a block.
+    AlarmId, 32
+);
+name!(
     /// A network: SHA-256 of its founder's key and of what the founder said when it began. Who holds it knows both,
     /// and nobody can make another beginning of the same network.
     NetworkId, 32

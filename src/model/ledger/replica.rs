@@ -7,6 +7,7 @@ use crate::base::error::{Error, Result};
 use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
+use crate::model::ledger::alarms::{Alarms, News};
 use crate::model::ledger::bar::Bars;
 use crate::model::ledger::block::{Received, Verified};
 use crate::model::ledger::chains::{Chains, Refused, Rigour};
@@ -44,6 +45,8 @@ pub struct Taken {
     pub contested: usize,
     /// Whether something was said of who belongs to the network.
     pub membership: bool,
+    /// Whether something was said of alarms.
+    pub alarms: bool,
 }
 
 impl Taken {
@@ -62,6 +65,7 @@ impl Taken {
         self.full += other.full;
         self.contested += other.contested;
         self.membership |= other.membership;
+        self.alarms |= other.alarms;
     }
 }
 
@@ -83,6 +87,9 @@ pub struct Replica {
     chains: Chains,
     state: State,
     register: Register,
+    alarms: Alarms,
+    /// What of them nobody was told yet.
+    news: News,
     own: Own,
     /// Up to where peers have said since the start that the own log does not go on beyond it.
     confirmed: BTreeMap<PeerNumber, Head>,
@@ -105,6 +112,8 @@ impl Replica {
             chains: Chains::default(),
             state: State::default(),
             register: Register::default(),
+            alarms: Alarms::default(),
+            news: News::default(),
             own: Own::Unsure,
             confirmed: BTreeMap::new(),
             said: Heads::default(),
@@ -170,6 +179,18 @@ impl Replica {
     /// Says anew who is shut out, and how far what each of them wrote is good.
     pub fn bar(&mut self, bars: Bars) {
         self.chains.bar(bars);
+    }
+
+    // --- alarms ---
+
+    /// What the blocks say of alarms, those that do not count among them: who calls for help may have lost its memory.
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
+    }
+
+    /// What was said of alarms since this was last asked.
+    pub fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
     }
 
     // --- taking ---
@@ -277,6 +298,7 @@ impl Replica {
         let header = block.header();
         taken.membership = self.register.take(block);
         self.heard += u64::from(taken.membership);
+        taken.alarms = self.alarms.take(block, &mut self.news);
         let mut changes = 0;
         for entry in block.entries() {
             match entry {
@@ -287,7 +309,8 @@ impl Replica {
                 Entry::Checkpoint(_)
                 | Entry::Release { .. }
                 | Entry::Resume(_)
-                | Entry::Membership(_) => {}
+                | Entry::Membership(_)
+                | Entry::Alarm(_) => {}
             }
         }
         if !self.chains.counts(header) {

@@ -78,7 +78,7 @@ fn tell(context: &Context, peer: PeerNumber, said: Option<Said>) {
             context.notices.tell(Notice::Message { peer, text });
         }
         Some(Said::Alarm(text)) if monitor.may_alarm(peer) => {
-            context.notices.tell(Notice::Alarm { peer, text });
+            context.notices.tell(Notice::Alarm { peer, text, id: None, wall: None });
         }
         Some(Said::Message(_) | Said::Alarm(_)) => {
             if let Some(hushed) = monitor.trouble(peer) {

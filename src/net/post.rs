@@ -1,0 +1,214 @@
+//! Letters: kept for peers that are away, passed on whenever two nodes meet, shown to people where they belong.
+//!
+//! A letter to this node is shown, then noted as shown, durably, and only then its receipt is signed: what a receipt
+//! says was on a screen. If the power fails between showing and noting, it is shown again rather than never.
+
+use crate::base::clock::{Deadline, wall};
+use crate::base::error::{Error, Result};
+use crate::model::ids::PeerNumber;
+use crate::model::keys::IdentityKey;
+use crate::model::limits::{COMPARE_PATIENCE, SLOWEST_FILE};
+use crate::model::post::bag::{Bag, Lists, Took};
+use crate::model::post::exchange::Exchange;
+use crate::model::post::letter::{Envelope, Letter};
+use crate::model::post::limits::{MAX_LETTERS, MAX_RECEIPTS};
+use crate::model::post::receipt::{Fate, Receipt};
+use crate::model::spoken::Spoken;
+use crate::net::channel::Channel;
+use crate::net::context::{Context, Order};
+use crate::net::notice::Notice;
+use crate::store::peer_book::Peer;
+use crate::store::post_box::PostBox;
+
+// --- the person ---
+
+/// Keeps messages for a peer. They are on the disk when this returns.
+pub fn keep(context: &Context, to: PeerNumber, texts: &[String]) -> Result<()> {
+    let book = context.book();
+    let keys = book.peer(to).and_then(Peer::keys);
+    let Some((post, keys)) = context.post.as_ref().zip(keys) else {
+        return Err(Error::input("message", "this network keeps none", "send it again later"));
+    };
+    for text in texts {
+        let text = Spoken::try_from(text.as_str())?;
+        let letter = post.hand().write(keys, &text, wall(), &mut rand::rng())?;
+        if post.change(|bag| bag.take(letter, 0)) != Took::New {
+            post.save(&context.stop)?;
+            return Err(Error::Full { what: "messages that wait for peers that are away" });
+        }
+    }
+    post.save(&context.stop)?;
+    context.order(Order::Noted);
+    Ok(())
+}
+
+/// An hour has passed: what is too old goes, and the person is told of what was their own.
+pub fn hour(context: &Context) {
+    let Some(post) = &context.post else { return };
+    let expired = post.change(Bag::hour);
+    for letter in expired {
+        if let Some(peer) = number(context, &letter.envelope().recipient) {
+            context.notices.tell(Notice::LetterLost { peer });
+        }
+    }
+    if let Err(error) = post.save(&context.stop) {
+        log::warn!("{error}");
+    }
+}
+
+fn number(context: &Context, key: &IdentityKey) -> Option<PeerNumber> {
+    context.book().signer(key).map(|peer| peer.number)
+}
+
+// --- meetings ---
+
+/// Brings both bags into step, at the end of a meeting that this node called for.
+pub fn call(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+    let Some(post) = &context.post else { return Ok(()) };
+    let mine = post.saved(&context.stop, Bag::lists)?;
+    send(channel, &Exchange::Summary(mine.digest()))?;
+    let body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
+    match Exchange::decode(&body)? {
+        Exchange::Given => Ok(()),
+        Exchange::Lists(theirs) => {
+            send(channel, &Exchange::Lists(mine))?;
+            give(context, post, &theirs, channel)?;
+            take(context, post, peer, channel)
+        }
+        _ => Err(unexpected()),
+    }
+}
+
+/// Answers a peer that does so. One of an earlier version ends the meeting instead.
+pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+    let Some(body) = channel.receive(Deadline::after(COMPARE_PATIENCE))? else { return Ok(()) };
+    let Some(post) = &context.post else { return Ok(()) };
+    let Exchange::Summary(digest) = Exchange::decode(&body)? else { return Err(unexpected()) };
+    let mine = post.saved(&context.stop, Bag::lists)?;
+    if mine.digest() == digest {
+        return send(channel, &Exchange::Given);
+    }
+    send(channel, &Exchange::Lists(mine))?;
+    let body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
+    let Exchange::Lists(theirs) = Exchange::decode(&body)? else { return Err(unexpected()) };
+    take(context, post, peer, channel)?;
+    give(context, post, &theirs, channel)
+}
+
+fn send(channel: &mut Channel, message: &Exchange) -> Result<()> {
+    channel.send(&message.encode())
+}
+
+fn give(context: &Context, post: &PostBox, theirs: &Lists, channel: &mut Channel) -> Result<()> {
+    let (receipts, letters) = post.saved(&context.stop, |bag| bag.beyond(theirs))?;
+    let flow = channel.flow(SLOWEST_FILE);
+    for receipt in receipts {
+        send(channel, &Exchange::Receipt(Box::new(receipt)))?;
+        channel.check(&flow)?;
+    }
+    for (age, letter) in letters {
+        send(channel, &Exchange::Letter(age, Box::new(letter)))?;
+        channel.check(&flow)?;
+    }
+    send(channel, &Exchange::Given)
+}
+
+fn take(context: &Context, post: &PostBox, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+    let (mut inbox, mut is_new) = (Vec::new(), false);
+    let (mut letters, mut receipts, mut carried) = (0, 0, 0);
+    let flow = channel.flow(SLOWEST_FILE);
+    let heard = loop {
+        let message = channel.receive_of(&flow).and_then(|body| Exchange::decode(&body));
+        match message {
+            Ok(Exchange::Receipt(receipt)) if receipts < MAX_RECEIPTS => {
+                receipts += 1;
+                is_new |= take_receipt(context, post, *receipt);
+            }
+            Ok(Exchange::Letter(age, letter)) if letters < MAX_LETTERS => {
+                letters += 1;
+                if letter.envelope().recipient == post.hand().me() {
+                    inbox.push(*letter);
+                } else {
+                    carried += usize::from(carry(context, post, *letter, age));
+                }
+            }
+            Ok(Exchange::Given) => break Ok(()),
+            Ok(_) => break Err(unexpected()),
+            Err(error) => break Err(error),
+        }
+    };
+    // What has come is not lost because the rest did not.
+    is_new |= open(context, post, &inbox)?;
+    post.save(&context.stop)?;
+    if carried > 0 {
+        log::info!("peer {peer} gave {carried} messages to be carried");
+    }
+    if is_new || carried > 0 {
+        context.order(Order::Applied(peer));
+    }
+    heard
+}
+
+/// Takes a receipt. Returns whether it is new.
+fn take_receipt(context: &Context, post: &PostBox, receipt: Receipt) -> bool {
+    let Some(by) = number(context, &receipt.recipient()) else { return false };
+    let (is_new, own) = post.change(|bag| bag.take_receipt(receipt));
+    if let Some(own) = own {
+        let is_shown = own.fate() == Fate::Shown;
+        context.notices.tell(Notice::LetterDone { peer: by, is_shown, wall: own.wall() });
+    }
+    is_new
+}
+
+/// Takes a letter for somebody else. Returns whether it is new.
+fn carry(context: &Context, post: &PostBox, letter: Letter, age: u16) -> bool {
+    let Envelope { author, recipient, .. } = letter.envelope();
+    let are_known = context.book().knows(&author) && context.book().knows(&recipient);
+    are_known && post.change(|bag| bag.take(letter, age)) == Took::New
+}
+
+/// Shows letters to this node, each once, and signs what became of them. Returns whether anything was signed.
+fn open(context: &Context, post: &PostBox, inbox: &[Letter]) -> Result<bool> {
+    let mut done = Vec::new();
+    for letter in inbox {
+        let book = context.book();
+        let Some(from) = book.signer(&letter.envelope().author) else { continue };
+        let (peer, Some(keys)) = (from.number, from.keys()) else { continue };
+        // One that was shown has a receipt that was lost, or is too old. Of a flood the rest comes again with the next
+        // meeting.
+        let was_shown = post.with(|bag| bag.has_shown(letter));
+        if !was_shown && !context.monitor.may_speak(peer) {
+            continue;
+        }
+        let opened = post.hand().open(letter, &keys.knock, &mut rand::rng());
+        let is_first = post.change(|bag| bag.show(letter));
+        match opened {
+            Ok(opened) => {
+                if is_first {
+                    let (text, wall) = (opened.text.as_str().to_owned(), opened.wall);
+                    context.notices.tell(Notice::Letter { peer, text, wall });
+                }
+                done.push((letter, Fate::Shown));
+            }
+            Err(error) => {
+                log::warn!("peer {peer}: {error}");
+                done.push((letter, Fate::Unreadable));
+            }
+        }
+    }
+    if done.is_empty() {
+        return Ok(false);
+    }
+    post.save(&context.stop)?;
+    let now = wall();
+    let mut is_new = false;
+    for (letter, fate) in done {
+        let receipt = post.hand().receipt(letter.id(), fate, now);
+        is_new |= post.change(|bag| bag.take_receipt(receipt)).0;
+    }
+    Ok(is_new)
+}
+
+fn unexpected() -> Error {
+    Error::peer("sent a message that has no place among letters")
+}
