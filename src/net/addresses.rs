@@ -121,10 +121,11 @@ impl Addresses {
         is_news
     }
 
-    /// A peer did not answer anywhere: where it said that it is, it is not.
-    pub fn missed(&self, peer: &Peer) {
+    /// A peer did not answer at any of these: if it said that it is there, it is not. What it said since that call began
+    /// is still to be tried.
+    pub fn missed(&self, peer: &Peer, tried: &[SocketAddr]) {
         if let Some(known) = lock(&self.0).known.get_mut(&peer.number) {
-            known.hint = None;
+            known.hint.take_if(|hint| tried.contains(hint));
         }
     }
 
@@ -182,12 +183,14 @@ mod tests {
         assert!(addresses.sighted(two, at(9)));
         assert_eq!((addresses.ways(two), addresses.best(two)), (vec![at(9), at(2)], at(2)));
         assert_eq!(addresses.take_changed(1), None);
-        addresses.missed(two);
+        addresses.missed(two, &[at(2)]);
+        assert_eq!(addresses.ways(two), [at(9), at(2)], "it said so after that call had begun");
+        addresses.missed(two, &[at(9), at(2)]);
         assert_eq!(addresses.ways(two), [at(2)]);
         addresses.sighted(two, at(9));
         assert!(addresses.proved(two, at(9)) && !addresses.proved(two, at(9)));
         assert_eq!((addresses.ways(two), addresses.best(two)), (vec![at(9), at(2)], at(9)));
-        addresses.missed(two);
+        addresses.missed(two, &[at(9), at(2)]);
         assert_eq!(addresses.ways(two), [at(9), at(2)], "it may only be away");
     }
 

@@ -43,7 +43,7 @@ pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -
                 closed_doors += 1;
             }
             Err(error) => {
-                context.addresses.missed(peer);
+                context.addresses.missed(peer, &ways);
                 return Err(error);
             }
         }

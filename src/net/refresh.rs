@@ -307,13 +307,14 @@ fn open(keys: &NetworkKeys, peer: &Peer, addresses: &Addresses, stop: &Stop) -> 
         reader: SecretKey::from(*keys.reader.expose()),
     };
     let phone = Phone { datagrams: Datagrams::new(&keys), credentials: Credentials::of(&nobody)? };
-    match phone.reach(&addresses.ways(peer), pinned, &errand, stop) {
+    let ways = addresses.ways(peer);
+    match phone.reach(&ways, pinned, &errand, stop) {
         Ok((channel, at)) => {
             addresses.proved(peer, at);
             Ok(channel)
         }
         Err(error) => {
-            addresses.missed(peer);
+            addresses.missed(peer, &ways);
             Err(error)
         }
     }
