@@ -275,6 +275,11 @@ impl Watch {
         (self.me, self.members) = (me, members);
     }
 
+    /// How many members were heard: about as many are near.
+    pub fn near(&self) -> usize {
+        self.heard.len()
+    }
+
     /// What a datagram says, the cheapest check first. A stranger costs one opening of a hundred bytes, a member one
     /// signature, of which only so many are checked. Nothing is kept of what is not true.
     pub fn datagram(
@@ -379,6 +384,7 @@ mod tests {
             let heard = watch.datagram(&light(boot, count), from(2), now);
             assert_eq!(heard.err(), (!is_new).then_some(Ignored::Old), "{boot}, {count}");
         }
+        assert_eq!(watch.near(), 1);
     }
 
     #[test]

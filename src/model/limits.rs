@@ -275,6 +275,25 @@ pub const MAX_ALARMS: usize = 8;
 pub const RETRY_FIRST: Duration = Duration::from_secs(10);
 /// … up to this.
 pub const RETRY_LAST: Duration = Duration::from_secs(300);
+/// In the sealed dialect, where only what is missing travels, changes of a peer are passed on after this long, give or
+/// take half: the peer has most likely sent them to all others itself.
+pub const GOSSIP_AFTER: Duration = Duration::from_secs(4);
+/// And to so many peers, chosen at random.
+pub const GOSSIP_TO: usize = 3;
+/// So many peers, chosen at random, does a node itself meet when it has changed something, has started, or is elsewhere;
+/// those beyond get it from them. One meeting costs a head for every log there is: with all of a thousand peers it
+/// is 150 MB for each change. Of fewer, all know it later than if they were told one by one.
+pub const TOLD_AT_ONCE: usize = 100;
+/// Peers that come back and are met at once; when more do, this node was cut off from them, and these bring it into step.
+pub const RETURNS_BURST: f64 = 32.0;
+/// How many more are met after that, each second.
+pub const RETURNS_RATE: f64 = 0.1;
+/// A sealed node meets a random peer after this long, give or take half, whatever has happened.
+pub const MEET: Duration = Duration::from_secs(180);
+/// After a start, everybody is met after this long, give or take half.
+pub const AFTER_START: Duration = Duration::from_secs(2);
+/// Passing on may take one part in so many of a link's time.
+pub const PASS_ON_SHARE: u32 = 20;
 
 // --- discovery ---
 

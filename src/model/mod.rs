@@ -39,6 +39,7 @@ pub mod reconcile;
 pub mod record;
 pub mod records;
 pub mod row;
+pub mod rumour;
 pub mod secret;
 pub mod section;
 pub mod shown;

@@ -1,19 +1,21 @@
 //! Tells all peers at once, and goes on telling those that were away.
 //!
-//! A broadcast that a person asked for, or that follows a change of theirs, goes to everybody at once and
-//! is reported. Who missed it is tried again, later and later, and at once when a sign of life comes; whoever is
-//! heard of and may lack something gets it within a minute. What came in from a peer is passed on after a while:
-//! the peer has most likely sent it to all others itself. In the sealed dialect a few peers get it, who pass it on in
-//! turn; the classic one, which can send only the whole database, goes slowly from one peer to the next.
+//! A broadcast that a person asked for, or that follows a change of theirs, goes to everybody at once (in a large
+//! network to some, see `model::rumour`) and is reported. Who missed it is tried again, later and later, and at once
+//! when a sign of life comes; whoever is heard of and may lack something gets it within a minute. What came in from a
+//! peer is passed on after a while: the peer has most likely sent it to all others itself. In the sealed dialect a few
+//! peers get it, who pass it on in turn; the classic one, which can send only the whole database, goes slowly from one
+//! peer to the next.
 
 use crate::base::error::{Error, Result};
 use crate::base::seats::{Seat, Seats};
 use crate::base::threads::{STACK_BYTES, lock};
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
-    IDLE_LOOK, MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, MAX_RETURNS, RETRY_FIRST, RETRY_LAST,
-    RETURN_SPREAD,
+    IDLE_LOOK, MAX_BROADCASTS, MAX_DIALS, MAX_RETRIES, MAX_RETURNS, PASS_ON_SHARE, RETRY_FIRST,
+    RETRY_LAST,
 };
+use crate::model::rumour;
 use crate::net::context::{Context, Order, Work};
 use crate::net::deliver::{self, Load};
 use crate::net::notice::{Notice, Outcome, Sent};
@@ -21,8 +23,6 @@ use crate::net::post;
 use crate::net::roll;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
-use rand::RngExt;
-use rand::seq::IndexedRandom;
 use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -31,21 +31,11 @@ use std::time::{Duration, Instant};
 
 /// In the classic dialect rows of a peer are passed on after this long, give or take half.
 const PASS_ON: Duration = Duration::from_secs(60);
-/// In the sealed one, where only what is missing travels, changes of a peer are passed on after this long, give or
-/// take half.
-const GOSSIP_AFTER: Duration = Duration::from_secs(4);
-/// And to so many peers, chosen at random: who passes it on in turn. (Demers et al., Epidemic Algorithms, 1987.)
-const GOSSIP_TO: usize = 3;
 /// Pause when the system gives no further thread.
 const NO_THREAD_PAUSE: Duration = Duration::from_secs(1);
 /// Shortest look around while somebody who has come back waits: there may be no place for the call.
 const SHORTEST_LOOK: Duration = Duration::from_millis(50);
-/// A sealed node meets a random peer after this long, give or take half, whatever has happened.
-const MEET: Duration = Duration::from_secs(180);
-/// After a start, everybody is met after this long, give or take half: what was owed before, or edited while the
-/// node was down, and what this node missed.
-const AFTER_START: Duration = Duration::from_secs(2);
-/// The same in the classic dialect, which can only send everything.
+/// After a start, everybody gets everything after this long, give or take half, in the classic dialect.
 const AFTER_CLASSIC_START: Duration = Duration::from_secs(10);
 /// A peer that is heard of, and may lack something, gets it after this long, give or take half.
 const ON_CONTACT: Duration = Duration::from_secs(20);
@@ -53,16 +43,16 @@ const _: () =
     assert!(ON_CONTACT.as_secs() * 3 / 2 < 60, "within a minute, also if it is busy for a while");
 /// What waits for peers that are away grows old in these.
 const HOUR: Duration = Duration::from_secs(3600);
-/// Passing on may take one part in so many of a link's time.
-const PASS_ON_SHARE: u32 = 20;
 
-/// Sends `job` to all of `peers` in parallel; returns what became of it, by number. In the classic dialect peers
+/// Sends `job` to all of `peers` in parallel, first to those that are there; returns what became of it, by number. In the classic dialect peers
 /// of one machine whose answers could not be told apart are tried again one after the other.
 pub fn to_all<'a>(
     context: &Context,
     peers: impl Iterator<Item = &'a Peer>,
     job: impl Fn(&Peer) -> Outcome + Sync,
 ) -> Vec<(PeerNumber, Outcome)> {
+    let mut peers: Vec<_> = peers.collect();
+    rumour::there_first(&mut peers, |peer| context.monitor.state(peer.number));
     let mut outcomes = in_parallel(peers, &job);
     if context.sealed.is_some() {
         return outcomes;
@@ -78,11 +68,11 @@ pub fn to_all<'a>(
     outcomes
 }
 
-fn in_parallel<'a>(
-    peers: impl Iterator<Item = &'a Peer>,
+fn in_parallel(
+    peers: Vec<&Peer>,
     job: &(impl Fn(&Peer) -> Outcome + Sync),
 ) -> Vec<(PeerNumber, Outcome)> {
-    let queue: Mutex<VecDeque<&Peer>> = Mutex::new(peers.collect());
+    let queue: Mutex<VecDeque<&Peer>> = Mutex::new(peers.into());
     let outcomes = Mutex::new(Vec::new());
     let work = || {
         loop {
@@ -115,9 +105,10 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
     let last_came = |peer| context.monitor.last_came(peer);
     let is_free = |peer| context.sending.take(&peer).is_some();
     let look = || Look { now: Instant::now(), last_came: &last_came, is_free: &is_free };
-    let mut debts = Debts::default();
+    let (mut debts, mut comebacks) = (Debts::default(), rumour::Returns::default());
     let mut asked: Vec<Work> = Vec::new();
-    let (mut meet, mut hour) = (Instant::now() + about(MEET), Instant::now() + HOUR);
+    let mut meet = Instant::now() + rumour::next_meeting(&mut rand::rng());
+    let mut hour = Instant::now() + HOUR;
     let broadcasts = Seats::new(MAX_BROADCASTS, MAX_BROADCASTS);
     let (retries, returns) =
         (Seats::new(MAX_RETRIES, MAX_RETRIES), Seats::new(MAX_RETURNS, MAX_RETURNS));
@@ -134,18 +125,16 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
         match orders.recv_timeout(debts.patience()) {
             Ok(order) => {
                 for order in std::iter::once(order).chain(orders.try_iter()) {
-                    asked.extend(take(context, order, &mut debts));
+                    asked.extend(take(context, order, &mut debts, &mut comebacks));
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Error::Stopped),
         }
         if context.sealed.is_some() && meet <= Instant::now() {
-            meet = Instant::now() + about(MEET);
-            let now = context.members.now();
-            let others: Vec<_> = now.book.others(now.me).collect();
-            if let Some(peer) = others.choose(&mut rand::rng()) {
-                debts.owe(peer.number, context.database.now(), Duration::ZERO);
+            meet = Instant::now() + rumour::next_meeting(&mut rand::rng());
+            if let Some(peer) = rumour::anybody(&others(context), &mut rand::rng()) {
+                debts.owe(peer, context.database.now(), Duration::ZERO);
             }
         }
         if !asked.is_empty() {
@@ -221,7 +210,12 @@ fn retry(context: &Context, peer: PeerNumber, missed: bool, is_urgent: bool) {
 }
 
 /// Notes an order; returns its share in the work if it is to send to all now.
-fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
+fn take(
+    context: &Context,
+    order: Order,
+    debts: &mut Debts,
+    comebacks: &mut rumour::Returns,
+) -> Option<Work> {
     match order {
         Order::ToAll(work) => return Some(work),
         Order::Current(peer, ticket) => {
@@ -236,67 +230,74 @@ fn take(context: &Context, order: Order, debts: &mut Debts) -> Option<Work> {
         Order::Heard(peer) => {
             let state = context.database.saved();
             if debts.may_lack(peer, state) {
-                debts.owe(peer, state, about(ON_CONTACT));
+                debts.owe(peer, state, rumour::about(ON_CONTACT, &mut rand::rng()));
             }
         }
         Order::Noted => {
-            let now = context.members.now();
-            for peer in now.book.others(now.me) {
-                debts.owe_now(peer.number, context.database.now());
+            for peer in rumour::changed(&others(context), &mut rand::rng()) {
+                debts.owe_now(peer, context.database.now());
             }
         }
         Order::Missed(peer) => debts.missed(peer, context.database.now()),
         Order::Moved => {
-            for peer in context.book().others(context.me()) {
-                debts.hurry(peer.number, context.database.now(), Duration::ZERO);
+            for peer in rumour::changed(&others(context), &mut rand::rng()) {
+                debts.hurry(peer, context.database.now(), Duration::ZERO);
             }
         }
         Order::Returned(peer) => {
-            // Both see that the other is back: mostly one of them calls, and the other has been met then.
-            let wait = RETURN_SPREAD.mul_f64(rand::random());
-            debts.hurry(peer, context.database.now(), wait);
+            let count = others(context).len();
+            if let Some(wait) = comebacks.one(count, Instant::now(), &mut rand::rng()) {
+                debts.hurry(peer, context.database.now(), wait);
+            }
         }
-        Order::Differs(peer) => {
-            // All who heard its beacon need not call it: a few pass on what it has, or lacks.
-            let others = context.book().others(context.me()).count();
-            let is_chosen = rand::rng().random_range(0..others.max(1)) < GOSSIP_TO;
+        Order::Differs(peer, near) => {
+            let wait = rumour::differs(near, &mut rand::rng());
             // A long transfer to it is not a failed one.
-            if is_chosen && context.sending.take(&peer).is_some() {
-                debts.owe(peer, context.database.now(), about(GOSSIP_AFTER));
+            if let Some(wait) = wait.filter(|_| context.sending.take(&peer).is_some()) {
+                debts.owe(peer, context.database.now(), wait);
             }
         }
         Order::Started => {
-            let after = if context.sealed.is_some() { AFTER_START } else { AFTER_CLASSIC_START };
-            for peer in context.book().others(context.me()) {
-                debts.owe(peer.number, context.database.now(), about(after));
-            }
+            let plan = match context.sealed {
+                Some(_) => rumour::started(&others(context), &mut rand::rng()),
+                None => to_each(&others(context), AFTER_CLASSIC_START),
+            };
+            plan.into_iter().for_each(|(peer, wait)| debts.owe(peer, context.database.now(), wait));
         }
         Order::Applied(from) => {
-            let now = context.members.now();
-            let others = now.book.others(now.me).filter(|peer| peer.number != from);
-            let others: Vec<_> = others.collect();
-            let (to, after) = match context.sealed {
-                Some(_) => (GOSSIP_TO, GOSSIP_AFTER),
-                None => (others.len(), PASS_ON),
+            let plan = match context.sealed {
+                Some(_) => rumour::applied(&others(context), from, &mut rand::rng()),
+                None => {
+                    let mut others = others(context);
+                    others.retain(|peer| *peer != from);
+                    to_each(&others, PASS_ON)
+                }
             };
-            for peer in others.sample(&mut rand::rng(), to) {
-                debts.owe(peer.number, context.database.now(), about(after));
-            }
+            plan.into_iter().for_each(|(peer, wait)| debts.owe(peer, context.database.now(), wait));
         }
     }
     None
 }
 
-/// Half as long to one and a half times as long, so that nodes do not all act at the same time.
-fn about(wait: Duration) -> Duration {
-    wait.mul_f64(rand::rng().random_range(0.5..1.5))
+fn others(context: &Context) -> Vec<PeerNumber> {
+    let now = context.members.now();
+    now.book.others(now.me).map(|peer| peer.number).collect()
+}
+
+fn to_each(peers: &[PeerNumber], after: Duration) -> rumour::Plan {
+    let about = |peer: &PeerNumber| (*peer, rumour::about(after, &mut rand::rng()));
+    peers.iter().map(about).collect()
 }
 
 fn send_to_all(context: &Context) {
     let load = Load::now(context);
+    let mut told = others(context);
+    if context.sealed.is_some() {
+        told = rumour::changed(&told, &mut rand::rng());
+    }
     let now = context.members.now();
-    let others = now.book.others(now.me);
-    let outcomes = to_all(context, others, |peer| deliver::database(context, peer, &load));
+    let peers = now.book.others(now.me).filter(|peer| told.contains(&peer.number));
+    let outcomes = to_all(context, peers, |peer| deliver::database(context, peer, &load));
     for (peer, outcome) in &outcomes {
         note(context, *peer, load.state, outcome);
     }

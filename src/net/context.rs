@@ -90,8 +90,8 @@ pub enum Order {
     Moved,
     /// This peer has come back, or says to be at another address: it is called at once.
     Returned(PeerNumber),
-    /// This peer's beacon says that its ledger is another one.
-    Differs(PeerNumber),
+    /// This peer's beacon says that its ledger is another one; so many peers are near, and heard it.
+    Differs(PeerNumber, usize),
 }
 
 impl Context {

@@ -188,7 +188,7 @@ impl Keeper<'_> {
         } else if matches!(context.monitor.state(member), State::Quiet(_)) {
             context.order(Order::Returned(member));
         } else if heads != half(&context.database.heads().digest()) {
-            context.order(Order::Differs(member));
+            context.order(Order::Differs(member, self.house.watch.near()));
         }
     }
 }

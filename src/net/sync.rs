@@ -418,7 +418,7 @@ impl<'a> Visit<'a> {
                 self.context.notices.tell(Notice::Forked { peer, is_own });
             }
         }
-        let Taken { changes, known, waiting, full, contested, .. } = self.taken;
+        let Taken { changes, known, waiting, full, contested, news, .. } = self.taken;
         let tally =
             Tally { new: changes, known, strange: 0, refused: full, waiting, contested, broken };
         if !broken && !self.is_behind && self.not_taken == 0 {
@@ -428,11 +428,10 @@ impl<'a> Visit<'a> {
         if roll::follow(self.context) {
             self.context.order(Order::Returned(self.peer));
         }
-        let Taken { membership, alarms, .. } = self.taken;
-        if alarms {
+        if self.taken.alarms {
             bell::tell(self.context);
         }
-        if changes > 0 || waiting > 0 || membership || alarms {
+        if news {
             self.context.order(Order::Applied(self.peer));
         }
         if changes > 0 || waiting > 0 || full > 0 {

@@ -45,6 +45,17 @@ impl From<Membership> for Entry {
 }
 
 impl Entry {
+    /// Whether the others are to hear of it soon. What every node signs by itself about one event is not news: a
+    /// thousand of them, each passed on at once, would fill all links for a quarter of an hour.
+    pub fn is_news(&self) -> bool {
+        match self {
+            Self::Checkpoint(_) | Self::Resume(_) => false,
+            Self::Membership(said) => !matches!(**said, Membership::Heeded(_)),
+            Self::Alarm(said) => !matches!(said, Alarm::Seen(_)),
+            _ => true,
+        }
+    }
+
     /// Its leaf in the tree of its block.
     pub fn leaf(&self) -> [u8; 32] {
         match self {

@@ -47,6 +47,8 @@ pub struct Taken {
     pub membership: bool,
     /// Whether something was said of alarms.
     pub alarms: bool,
+    /// Whether something in it is to be passed on soon.
+    pub news: bool,
 }
 
 impl Taken {
@@ -66,6 +68,7 @@ impl Taken {
         self.contested += other.contested;
         self.membership |= other.membership;
         self.alarms |= other.alarms;
+        self.news |= other.news;
     }
 }
 
@@ -299,6 +302,7 @@ impl Replica {
         taken.membership = self.register.take(block);
         self.heard += u64::from(taken.membership);
         taken.alarms = self.alarms.take(block, &mut self.news);
+        taken.news = block.entries().iter().any(Entry::is_news);
         let mut changes = 0;
         for entry in block.entries() {
             match entry {
