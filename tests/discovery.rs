@@ -348,7 +348,7 @@ fn a_reader_finds_a_node_that_its_peers_file_has_at_another_address() {
     let mut reader = old.tier2(1);
     let _one = Lan::loopback().tier1(&network, 1);
     reader.type_lines(&["3"]);
-    reader.wait_for("Your copy is new: 1 people");
+    reader.wait_for("Your copy is new: 1 person");
 }
 
 // --- who is there ---

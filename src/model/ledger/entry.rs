@@ -45,8 +45,8 @@ impl From<Membership> for Entry {
 }
 
 impl Entry {
-    /// Whether the others are to hear of it soon. What every node signs by itself about one event is not news: a
-    /// thousand of them, each passed on at once, would fill all links for a quarter of an hour.
+    /// Whether the others are to hear of it soon. What every node signs by itself about one event is not news: in a
+    /// network of a thousand, a thousand of these would each be passed on at once, and nobody waits for them.
     pub fn is_news(&self) -> bool {
         match self {
             Self::Checkpoint(_) | Self::Resume(_) => false,
