@@ -568,7 +568,7 @@ fn the_list_of_peers_says_who_was_heard_of_and_shows_no_token() {
 fn a_number_that_is_not_in_the_menu_and_a_line_that_is_too_long_do_nothing() {
     let (network, mut node) = alone("menu", &database(&[NUR]));
     let longest = "ရ".repeat(MAX_TYPED / 3);
-    for wrong in ["16", "99", "-1", "1.", "view", "quit", &longest] {
+    for wrong in ["19", "99", "-1", "1.", "view", "quit", &longest] {
         assert_eq!(node.ask(&[wrong]), [words::NO_SUCH_ITEM], "{wrong}");
     }
     let too_long = longest.clone() + "ရ";

@@ -10,6 +10,9 @@ use crate::shell::{alarm_words, members_words};
 use crate::store::peer_book::PeerBook;
 use crate::store::saver::{Disk, Edits};
 
+/// Whose changes wait.
+const SUSPECT: &str = "somebody who wrote two histories or was shut out";
+
 /// What a notice says.
 pub fn notice(book: &PeerBook, notice: &Notice) -> String {
     match notice {
@@ -93,8 +96,8 @@ fn received(from: &str, tally: &Tally) -> String {
     if tally.waiting > 0 {
         let waiting = changes(tally.waiting);
         text.push_str(&match tally.waiting {
-            1 => format!(" {waiting} is by somebody who wrote two histories, and waits: see 15."),
-            _ => format!(" {waiting} are by somebody who wrote two histories or was shut out, and wait: see 15."),
+            1 => format!(" {waiting} is by {SUSPECT}, and waits: see 15."),
+            _ => format!(" {waiting} are by {SUSPECT}, and wait: see 15."),
         });
     }
     if tally.broken {
