@@ -1239,7 +1239,9 @@ fn over_limits(held: &Held) {
     };
     let messages = heard(Talking::Say, 2 * MESSAGE_BURST as usize);
     let alarms = heard(alarm, 4 * ALARM_BURST as usize);
-    assert!(messages >= MESSAGE_BURST as usize && alarms >= ALARM_BURST as usize);
+    // One was said before.
+    assert!(messages + 1 >= MESSAGE_BURST as usize, "{messages} messages");
+    assert!(alarms >= ALARM_BURST as usize, "{alarms} alarms");
     assert!(alarms < 2 * ALARM_BURST as usize, "{alarms} alarms");
     say(&format!("{messages} messages and {alarms} alarms were heard"));
     let_others_be_served();
