@@ -201,7 +201,7 @@ fn a_hundred_changes_in_a_large_database_cost_what_they_are() {
     println!("100 changes are {own} bytes; {counted:?}");
     let most = own * 3 / 2 + SESSION;
     assert!(counted.bytes() < most, "{} bytes passed for {own}", counted.bytes());
-    // Handshake: three turns. Binding and heads, heads, blocks, stored: each side speaks when it has heard.
+    // Handshake: three turns. Binding and heads, heads, blocks, stored, letters: each side speaks when it has heard.
     assert!(counted.sessions > 1 || counted.turns <= MOST_TURNS, "{counted:?}");
     let size = fs::metadata(star.network.database(1)).expect("there").len();
     assert!(size > 50 * most, "the database is not large: {size} bytes");
@@ -209,4 +209,4 @@ fn a_hundred_changes_in_a_large_database_cost_what_they_are() {
 }
 
 /// Times that the other side began to speak in the session of a hundred changes.
-const MOST_TURNS: u64 = 10;
+const MOST_TURNS: u64 = 11;

@@ -141,7 +141,7 @@ fn links_are_removed_folders_below_are_destroyed_and_a_missing_peers_file_is_tol
     let network = Network::new("wipe-links");
     let outside = network.0.path().join("outside.txt");
     fs::write(&outside, "not ours").expect("written");
-    symlink(&outside, network.data().join("DATABASE1.txt")).expect("linked");
+    symlink(&outside, network.data().join("DATABASE1.old")).expect("linked");
     fs::create_dir(network.data().join("below")).expect("made");
     fs::write(network.data().join("below/copy.txt"), "rows").expect("written");
     fs::set_permissions(network.data().join("below/copy.txt"), fs::Permissions::from_mode(0o400))

@@ -12,6 +12,9 @@ mod base {
 }
 #[path = "../../src/model"]
 mod model {
+    pub mod classic {
+        pub mod limits;
+    }
     pub mod limits;
 }
 #[path = "../../src/store"]
