@@ -20,6 +20,7 @@ use reunite::store::files::DataFolder;
 use reunite::store::opening::Owner;
 use reunite::store::post_box::post_path;
 use std::fs;
+use std::time::Instant;
 use support::{Network, Node, PATIENCE, until};
 
 /// One keeps this for three, which is away; two has it once it has logged that.
@@ -116,9 +117,11 @@ fn an_alarm_reaches_who_was_away_once_across_kills_and_only_its_raiser_calls_it_
     two.kill();
     let mut two = network.tier1(2);
     two.wait_for_any(&alarm_words::stand_at_start(1));
+    let returned = Instant::now();
     let (mut three, four) = (network.tier1(3), network.tier1(4));
     for node in [&three, &four] {
         node.wait_for(RINGS);
+        println!("it rings {} ms after they were started", returned.elapsed().as_millis());
         node.wait_for("FIRE IN CAMP 4.");
         node.wait_for("raised 20");
     }
