@@ -38,6 +38,8 @@ fn alone(name: &str, text: &str) -> (Network, Node) {
     let network = Network::new(name, 1);
     network.put(1, text);
     let node = network.tier1(1);
+    // What is written into a file in the moment in which another takes its place is in neither.
+    network.wait_written(1);
     (network, node)
 }
 
