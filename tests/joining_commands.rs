@@ -2,91 +2,26 @@
 
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/growing.rs"]
+mod growing;
 mod support;
 
+use growing::{Growing, open_door, run};
 use std::fs;
-use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use support::{Folder, Node, free_ports, reunite, until};
+use std::path::Path;
+use support::{Node, until};
 
-/// A network that is being grown, on a loopback address of its own.
-struct Growing {
-    folder: Folder,
-    addresses: Vec<SocketAddr>,
+fn accept(growing: &Growing, number: usize, answer: &str) -> (Option<i32>, String) {
+    let data = growing.data(number);
+    let data = data.to_str().expect("text");
+    let arguments = ["join", "accept", "--yes", "--data", data, answer];
+    run(&arguments.map(str::to_owned), "")
 }
 
-impl Growing {
-    fn new(name: &str, nodes: usize) -> Self {
-        let [a, b, c]: [u8; 3] = rand::random();
-        let ip = IpAddr::from([127, a.clamp(1, 254), b, c.clamp(2, 254)]);
-        Self { folder: Folder::new(name), addresses: free_ports(ip, nodes) }
-    }
-
-    fn data(&self, number: usize) -> PathBuf {
-        self.folder.path().join(format!("node{number}"))
-    }
-
-    fn file(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().expect("text").to_owned()
-    }
-
-    /// What a newcomer says of itself.
-    fn about(&self, number: usize) -> Vec<String> {
-        let (address, data) = (self.addresses[number - 1].to_string(), self.data(number));
-        let data = data.to_str().expect("text").to_owned();
-        let name = format!("Clinic {number}");
-        ["--organisation", &name, "--address", &address, "--data", &data].map(str::to_owned).into()
-    }
-
-    fn begin(&self) -> Node {
-        let arguments = [&["setup".into(), "--begin".into(), "aid".into()][..], &self.about(1)];
-        let (code, text) = run(&arguments.concat(), "");
-        assert!(code == Some(0) && text.contains("begins with this node"), "{text}");
-        self.start(1)
-    }
-
-    fn start(&self, number: usize) -> Node {
-        let (data, n) = (self.data(number), number.to_string());
-        let mut command = reunite();
-        command.args(["tier1", "--number", &n, "--no-beacon"]);
-        command.arg("--peers").arg(data.join("peers.json")).arg("--data").arg(&data);
-        let node = Node::start(command, format!("node {number}"));
-        node.wait_for("reunite: node");
-        node
-    }
-
-    fn accept(&self, number: usize, answer: &str) -> (Option<i32>, String) {
-        let data = self.data(number);
-        let data = data.to_str().expect("text");
-        let arguments = ["join", "accept", "--yes", "--data", data, answer];
-        run(&arguments.map(str::to_owned), "")
-    }
-
-    fn request(&self, number: usize, file: &str) -> (Option<i32>, String) {
-        let arguments =
-            [&["join".into(), "request".into(), self.file(file)][..], &self.about(number)];
-        run(&arguments.concat(), "")
-    }
-}
-
-/// Runs the program with this input; returns its exit status and all that it said.
-fn run(arguments: &[String], input: &str) -> (Option<i32>, String) {
-    let mut command = reunite();
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("it starts");
-    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code(), String::from_utf8(text).expect("text"))
-}
-
-/// Opens the door in the menu of a node; returns the code and the address that it shows.
-fn open_door(member: &mut Node) -> (String, String) {
-    member.type_lines(&["17", "1"]);
-    let last = |line: String| line.split_whitespace().last().expect("a word").to_owned();
-    (last(member.wait_for("    code ")), last(member.wait_for("    address ")))
+fn request(growing: &Growing, number: usize, file: &str) -> (Option<i32>, String) {
+    let arguments =
+        [&["join".into(), "request".into(), growing.file(file)][..], &growing.about(number)];
+    run(&arguments.concat(), "")
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -104,23 +39,7 @@ fn a_network_grows_by_code_and_the_newcomer_gets_the_database_without_a_start_of
     first.type_lines(&["3", "Ana", "tall", "9/5/23", "missing"]);
     first.wait_for("Saved.");
     for number in 2..=3 {
-        let (code, address) = open_door(&mut first);
-        let arguments = [
-            &["join".into(), "code".into(), "--member".into(), address][..],
-            &growing.about(number),
-        ]
-        .concat();
-        let (done, told) = std::thread::scope(|scope| {
-            let joining = scope.spawn(|| run(&arguments, &format!("{code}\n")));
-            let asked = first.wait_for("organisation");
-            assert!(asked.contains(&format!("Clinic {number}")), "{asked}");
-            first.wait_for("Type YES");
-            first.type_lines(&["YES"]);
-            joining.join().expect("no panic")
-        });
-        assert_eq!(done, Some(0), "{told}");
-        assert!(told.contains(&format!("This is node {number} of the network \"aid\"")), "{told}");
-        first.wait_for(&format!("Node {number} has joined"));
+        growing.let_in(&mut first, number);
         let right = [".lock", "identity.json", "network.json", "peers.json"];
         assert_eq!(names(&growing.data(number)), right);
     }
@@ -133,11 +52,7 @@ fn a_network_grows_by_code_and_the_newcomer_gets_the_database_without_a_start_of
         });
     }
     // Each has signed that it agrees with its admission, and all know it.
-    let members = ["members".to_owned(), growing.file("node1"), "--json".to_owned()];
-    until("all are members by their own word", || {
-        let (_, told) = run(&members, "");
-        told.matches("\"has_consented\": true").count() == 3
-    });
+    until("all are members by their own word", || growing.members(1) == 3);
     assert!([first.quit(), second.quit(), third.quit()].iter().all(|status| status.success()));
 }
 
@@ -190,12 +105,12 @@ fn a_person_refuses_or_closes_and_nobody_is_in() {
 fn a_node_joins_by_files_once_and_no_other_answer_is_taken() {
     let growing = Growing::new("files", 3);
     let mut first = growing.begin();
-    let (done, told) = growing.request(2, "request");
+    let (done, told) = request(&growing, 2, "request");
     assert!(done == Some(0) && told.contains("Fingerprint: "), "{told}");
     let text = fs::read_to_string(growing.file("request")).expect("written");
     assert!(text.contains("Clinic 2") && text.contains(&growing.addresses[1].to_string()));
     // Somebody else's request, of which the answer is no answer to ours.
-    assert_eq!(growing.request(3, "other").0, Some(0));
+    assert_eq!(request(&growing, 3, "other").0, Some(0));
 
     let answer = |first: &mut Node, request: &str, to: &str| {
         first.type_lines(&["17", "2", &growing.file(request)]);
@@ -206,20 +121,20 @@ fn a_node_joins_by_files_once_and_no_other_answer_is_taken() {
     answer(&mut first, "request", "answer");
     answer(&mut first, "other", "other-answer");
 
-    let (done, told) = growing.accept(2, &growing.file("other-answer"));
+    let (done, told) = accept(&growing, 2, &growing.file("other-answer"));
     assert!(done == Some(1) && told.contains("another node"), "{told}");
     let sealed = fs::read_to_string(growing.file("answer")).expect("written");
     let at = sealed.rfind("-----END").expect("its end") - 10;
     let digit = if &sealed[at..=at] == "0" { "1" } else { "0" };
     let tampered = format!("{}{digit}{}", &sealed[..at], &sealed[at + 1..]);
     fs::write(growing.file("tampered"), tampered).expect("written");
-    let (done, told) = growing.accept(2, &growing.file("tampered"));
+    let (done, told) = accept(&growing, 2, &growing.file("tampered"));
     assert!(done == Some(1) && told.contains("changed on its way"), "{told}");
     assert!(!growing.data(2).join("peers.json").exists(), "nothing is written before all is right");
 
-    let (done, told) = growing.accept(2, &growing.file("answer"));
+    let (done, told) = accept(&growing, 2, &growing.file("answer"));
     assert!(done == Some(0) && told.contains("This is node 2 of the network \"aid\""), "{told}");
-    let (done, told) = growing.accept(2, &growing.file("answer"));
+    let (done, told) = accept(&growing, 2, &growing.file("answer"));
     assert!(done == Some(1) && told.contains("an answer is used once"), "{told}");
 
     let second = growing.start(2);
@@ -235,18 +150,18 @@ fn a_node_joins_by_files_once_and_no_other_answer_is_taken() {
 fn an_answer_to_an_earlier_request_is_refused_and_a_lost_one_is_made_again() {
     let growing = Growing::new("later", 2);
     let mut first = growing.begin();
-    assert_eq!(growing.request(2, "request").0, Some(0));
+    assert_eq!(request(&growing, 2, "request").0, Some(0));
     first.type_lines(&["17", "2", &growing.file("request")]);
     first.wait_for("fingerprint");
     first.type_lines(&["YES", &growing.file("answer")]);
     first.wait_for("is a member. Bring it the answer");
     // The newcomer asks again, with the same keys: the first answer is void.
-    assert_eq!(growing.request(2, "later").0, Some(0));
-    let (done, told) = growing.accept(2, &growing.file("answer"));
+    assert_eq!(request(&growing, 2, "later").0, Some(0));
+    let (done, told) = accept(&growing, 2, &growing.file("answer"));
     assert!(done == Some(1) && told.contains("another request"), "{told}");
     first.type_lines(&["17", "2", &growing.file("later"), "YES", &growing.file("again")]);
     first.wait_for("is a member. Bring it the answer");
-    assert_eq!(growing.accept(2, &growing.file("again")).0, Some(0));
+    assert_eq!(accept(&growing, 2, &growing.file("again")).0, Some(0));
     assert!(first.quit().success());
 }
 
@@ -261,11 +176,11 @@ fn a_member_that_is_down_answers_too_and_refuses_who_is_somebody_else() {
         let files = [growing.file(request), growing.file(to)];
         run(&[&member.map(str::to_owned)[..], &files].concat(), "")
     };
-    assert_eq!(growing.request(2, "request").0, Some(0));
+    assert_eq!(request(&growing, 2, "request").0, Some(0));
     let (done, told) = answer("request", "answer");
     assert!(done == Some(0) && told.contains("Node 2 is a member"), "{told}");
     assert!(told.contains("Clinic 2") && told.contains("fingerprint"), "{told}");
-    assert_eq!(growing.accept(2, &growing.file("answer")).0, Some(0));
+    assert_eq!(accept(&growing, 2, &growing.file("answer")).0, Some(0));
     // At the address of a member.
     let other = growing.file("node3");
     let (address, request) = (growing.addresses[1].to_string(), growing.file("there"));
@@ -328,12 +243,12 @@ fn where_two_admit_one_alone_opens_no_door_and_the_answer_waits_for_the_other() 
     let mut second = growing.start(2);
     let members = ["members".to_owned(), growing.file("node2")];
     until("the other is in the network too", || run(&members, "").0 == Some(0));
-    assert_eq!(growing.request(3, "three").0, Some(0));
+    assert_eq!(request(&growing, 3, "three").0, Some(0));
     answer(&mut first, "three", "");
     first.wait_for("this node's voice is given; the network asks for 2");
     until("the other knows of it", || run(&members, "").1.contains("Clinic 3"));
     answer(&mut second, "three", "answer-three");
-    let (done, told) = growing.accept(3, &growing.file("answer-three"));
+    let (done, told) = accept(&growing, 3, &growing.file("answer-three"));
     assert!(done == Some(0) && told.contains("This is node 3"), "{told}");
     assert!(first.quit().success() && second.quit().success());
 }
