@@ -184,6 +184,10 @@ mod tests {
         let rng = &mut rand::rng();
         let stranger = identity(9).public().identity;
         assert!(book(1..=3).take_up(&stranger, Rule::default(), rng).is_err());
+        // Who would admit the first ones of a network that is smaller than its rule?
+        let (two, first) = (Rule::new(2, 2).expect("right"), identity(1).public().identity);
+        assert!(book(1..=1).take_up(&first, two, rng).is_err());
+        assert!(book(1..=2).take_up(&first, two, rng).is_ok());
         let mut public = book(1..=3);
         public.forget_secrets();
         let keeper = identity(1).public().identity;

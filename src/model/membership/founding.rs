@@ -27,6 +27,14 @@ pub fn found(
             "begin it on a node that its peers file lists",
         ));
     }
+    if nodes.len() < rule.admit() {
+        // The first ones count by the founder's word alone, and it gives that only here.
+        return Err(Error::input(
+            "network",
+            format!("{} admit somebody in it, and it has {} nodes", rule.admit(), nodes.len()),
+            "let fewer admit, or take more nodes into the peers file first",
+        ));
+    }
     let founded = Founded::new(name, rule, rng);
     let network = founded.network(founder);
     nodes.sort_by_key(|(profile, _)| (!is_founder(profile), profile.number));
