@@ -37,9 +37,9 @@
 //! 7. *A number, a knock key, a token belong to one.* If two admissions give one number, both stay members: the one
 //!    nearer to the founder keeps it, then that with the lower Lamport number. Only then it is the lower leaf, since
 //!    somebody can make up leaves until one is low enough. The other is known by a number made of its leaf, from 600 up,
-//!    that stays the same whatever else comes. To wait for people instead would cut an innocent newcomer off. A knock
-//!    key or token that another has already makes an admission void: that does not happen by chance. Who was revoked
-//!    keeps what they had, for ever.
+//!    that stays the same whatever else comes. To wait for people instead would cut an innocent newcomer off. Of two
+//!    who have one knock key or token, that does not happen by chance, the one further from the founder is no member:
+//!    people see that somebody meddles. Who was revoked keeps what they had, for ever.
 //! 8. *Addresses are where to look, not whom to believe*: keys say who answers. A member's own word comes first; one
 //!    that was typed at this node gives way only to one where the member was met (`whereabouts`).
 

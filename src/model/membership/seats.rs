@@ -3,7 +3,7 @@
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::membership::Admitted;
-use crate::model::ledger::merkle::Hash;
+use crate::model::ledger::merkle::{Hash, sha256};
 use crate::model::limits::{LOWEST_SPARE_NUMBER, MAX_PEERS};
 use crate::model::membership::tally::Tally;
 use crate::model::membership::voices::{Admission, Voices};
@@ -56,25 +56,37 @@ impl<'a> Seats<'a> {
             }
         }
         let mut claims: Vec<_> = claims.into_values().collect();
-        claims.sort_by_key(rank);
+        // Who is shut out keeps what they had, whoever comes nearer to the founder with it.
+        claims
+            .sort_by_key(|seat| (!tally.rulings.contains_key(&seat.admitted.member()), rank(seat)));
+        seats.part_clashing(&mut claims);
+        claims.sort_by_key(|seat| (seat.number, rank(seat)));
         seats.place(claims);
         seats
     }
 
+    /// Takes away those whose knock key or token one before them has. Which number they want has no say in it: a low one
+    /// is soon made up.
+    fn part_clashing(&mut self, claims: &mut Vec<Seat<'a>>) {
+        let (mut knocks, mut tokens) = (BTreeSet::new(), BTreeSet::new());
+        claims.retain(|claim| {
+            let is_first = knocks.insert(claim.admitted.profile().keys.knock)
+                & tokens.insert(sha256(&[claim.admitted.token().token().expose()]));
+            if !is_first {
+                self.clashing.push(claim.admitted);
+            }
+            is_first
+        });
+    }
+
     /// Seats them, who comes first first.
     fn place(&mut self, claims: Vec<Seat<'a>>) {
-        let (mut knocks, mut numbers) = (BTreeSet::new(), BTreeSet::new());
+        let mut numbers = BTreeSet::new();
         let mut homeless = Vec::new();
         for claim in claims {
-            let token = claim.admitted.token();
-            let mut all = self.taken.iter().chain(&homeless);
-            let has_token = all.any(|seat: &Seat<'a>| seat.admitted.token() == token);
-            if has_token || !knocks.insert(claim.admitted.profile().keys.knock) {
-                self.clashing.push(claim.admitted);
-            } else if numbers.insert(claim.number) {
-                self.taken.push(claim);
-            } else {
-                homeless.push(claim);
+            match numbers.insert(claim.number) {
+                true => self.taken.push(claim),
+                false => homeless.push(claim),
             }
         }
         homeless.sort_by_key(|seat| seat.leaf);
@@ -122,8 +134,8 @@ fn preference(seat: &Seat<'_>) -> (bool, u32, u64, Hash) {
 }
 
 /// Of several members who are given the same the lowest has it.
-fn rank(seat: &Seat<'_>) -> (PeerNumber, u32, u64, Hash) {
-    (seat.number, seat.depth, seat.lamport, seat.leaf)
+fn rank(seat: &Seat<'_>) -> (u32, u64, Hash) {
+    (seat.depth, seat.lamport, seat.leaf)
 }
 
 /// The numbers for whom an admission gave somebody else's, from one that its leaf says on.
