@@ -421,7 +421,16 @@ impl Debts {
         let failures = self.owed.get(&peer).map_or(0, |debt| debt.failures) + 1;
         let wait = RETRY_LAST.min(RETRY_FIRST * 2_u32.saturating_pow(failures - 1));
         let (due, failed) = (now + wait, Some(now));
-        self.owed.insert(peer, Debt { failures, failed, ..Debt::new(state, due) });
+        let missed = Debt { failures, failed, ..Debt::new(state, due) };
+        // What came during the try, as that it is there again, holds for the next one.
+        let meant = self.owed.get(&peer).filter(|debt| debt.is_urgent || debt.again);
+        let missed = match meant {
+            Some(old) => {
+                Debt { due: old.due, is_urgent: old.is_urgent, again: old.again, ..missed }
+            }
+            None => missed,
+        };
+        self.owed.insert(peer, missed);
     }
 
     /// The peer has the database as it was at `state`. Returns whether a delivery of it had failed before.
@@ -504,8 +513,13 @@ mod tests {
         assert_eq!(debts.patience(), SHORTEST_LOOK);
         debts.hurry(peer(), Ticket::default(), long);
         assert_eq!(debts.owed[&peer()].due, debt.due, "it is not put off");
+        assert_eq!(debts.next_due(&look(Instant::now()), true), Some((peer(), true)));
         debts.missed(peer(), Ticket::default());
-        assert!(!debts.owed[&peer()].is_urgent);
+        assert!(!debts.owed[&peer()].is_urgent, "once");
+        // It comes back while it is called where it was.
+        debts.hurry(peer(), Ticket::default(), Duration::ZERO);
+        debts.missed(peer(), Ticket::default());
+        assert_eq!(debts.next_due(&look(Instant::now()), true), Some((peer(), true)));
     }
 
     #[test]
