@@ -156,7 +156,10 @@ impl Liveness {
 
     /// A peer gave a sign of life.
     pub fn heard(&mut self, peer: PeerNumber, now: Instant) -> Sign {
-        let life = self.peers.entry(peer).or_default();
+        // One that left while its call was under way stays away.
+        let Some(life) = self.peers.get_mut(&peer) else {
+            return Sign { peer, is_back: false, is_new: false };
+        };
         let before = life.state();
         (life.heard, life.missed, self.missed) = (Some(now), 0, 0);
         // What was asked before says nothing any more of whether it is there.

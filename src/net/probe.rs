@@ -24,10 +24,14 @@ pub fn run(context: &Context, sealed: &Sealed, mut between: impl FnMut()) -> Res
         let now = Instant::now();
         let next = match context.monitor.to_probe(now) {
             Ok((number, missed)) => {
-                if let Some(peer) = context.book().peer(number) {
-                    probe(context, sealed, &mut sockets, peer, missed);
+                match context.book().peer(number) {
+                    Some(peer) => {
+                        probe(context, sealed, &mut sockets, peer, missed);
+                        now
+                    }
+                    // It has just left: the monitor knows in a moment.
+                    None => now + LONGEST,
                 }
-                now
             }
             Err(Some(next)) => next.max(now + SHORTEST),
             Err(None) => now + LONGEST,
