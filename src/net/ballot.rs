@@ -27,11 +27,11 @@ pub struct Said {
 pub fn begin(context: &Context, rule: Rule) -> Result<Ticket> {
     let members = &context.members;
     let files = members.files().ok_or_else(not_here)?;
-    if members.now().pin.is_some() {
+    let key = context.database.with(Replica::author);
+    if !may_begin(&members.now(), &key) {
         let advice = "16 in the menu shows who belongs to it";
         return Err(Error::input("network", "its members are in the ledger already", advice));
     }
-    let key = context.database.with(Replica::author);
     let (network, entries) = members.typed().take_up(&key, rule, &mut rand::rng())?;
     let pin = Pin { network, founder: key };
     // Before it is signed: otherwise the node could begin two.
@@ -40,6 +40,12 @@ pub fn begin(context: &Context, rule: Rule) -> Result<Ticket> {
     members.choose(pin);
     follow_anew(context);
     Ok(ticket)
+}
+
+/// Whether this node, which has this key, may begin a network: it belongs to none, or only to one that it began itself
+/// and that the disk did not take.
+pub fn may_begin(now: &Standing, key: &IdentityKey) -> bool {
+    now.pin.is_none_or(|pin| pin.founder == *key && now.roster.is_none())
 }
 
 /// Takes this one for the network of this node, of several that nodes of its peers file began.

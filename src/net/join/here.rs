@@ -9,6 +9,7 @@ use crate::model::join::sponsor::{Admission, Sponsor};
 use crate::model::join::welcome::Welcome;
 use crate::model::keys::{IdentityKey, PublicKeys};
 use crate::model::ledger::membership::{Membership, Profile, Rule};
+use crate::model::ledger::replica::Replica;
 use crate::model::membership::roster::{Open, Roster};
 use crate::model::secret::{SharedToken, Token};
 use crate::model::x25519::Own;
@@ -33,7 +34,8 @@ impl Here<'_> {
     /// node begins with this: there is nobody to agree with.
     pub fn check(&self, alone: bool) -> Result<()> {
         let now = self.0.members.now();
-        if now.pin.is_none() && now.book.all().len() == 1 {
+        let key = self.0.database.with(Replica::author);
+        if ballot::may_begin(&now, &key) && now.book.all().len() == 1 {
             let ticket = ballot::begin(self.0, Rule::default())?;
             self.saved(ticket)?;
         }
