@@ -13,6 +13,7 @@ use crate::net::talk::Talk;
 use crate::net::wire::Wire;
 use crate::store::peer_book::Peer;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -29,17 +30,19 @@ const SETTLE: Duration = Duration::from_millis(1500);
 /// A call that goes on; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Call {
-    lines: SyncSender<Typed>,
+    lines: SyncSender<String>,
+    wish: Arc<Wish>,
     /// Of each line whether it reached the peer.
     reached: Receiver<bool>,
 }
 
-/// What the person types.
-#[derive(Debug)]
-enum Typed {
-    Line(String),
+/// What person and call say to each other besides lines.
+#[derive(Debug, Default)]
+struct Wish {
     /// What does not reach the peer waits until it is back.
-    Keep,
+    keeps: AtomicBool,
+    /// So many lines did not reach it that no more are taken.
+    is_full: AtomicBool,
 }
 
 /// How a call stands when the person has ended it.
@@ -60,17 +63,19 @@ impl Call {
         // As many as the lines that wait, the one under way, and those that are not asked for any more.
         let (tell, reached) = sync_channel(MOST_TOLD);
         let (caller, work) = (Arc::clone(context), context.work.clone());
+        let wish = Arc::new(Wish::default());
+        let asked = Arc::clone(&wish);
         context.crew.spawn("call", move || {
-            run(&caller, number, &typed, &tell);
+            run(&caller, number, (&typed, &tell), &asked);
             drop(work);
             Ok(())
         })?;
-        Ok(Self { lines, reached })
+        Ok(Self { lines, wish, reached })
     }
 
     /// Sends a line. Returns false when too many wait already, or the call has failed.
     pub fn say(&self, line: String) -> bool {
-        self.lines.try_send(Typed::Line(line)).is_ok()
+        !self.wish.is_full.load(Ordering::Relaxed) && self.lines.try_send(line).is_ok()
     }
 
     /// Waits, not long, until it is known whether the peer has all of so many lines.
@@ -94,9 +99,8 @@ impl Call {
 
     /// Ends the call; lines that did not reach the peer wait until it is back.
     pub fn keep(self) {
-        if self.lines.try_send(Typed::Keep).is_err() {
-            log::debug!("the call has ended already");
-        }
+        // The call ends with its last handle, and looks at this then.
+        self.wish.keeps.store(true, Ordering::SeqCst);
     }
 }
 
@@ -158,18 +162,19 @@ impl Line {
     }
 }
 
-fn run(context: &Context, number: PeerNumber, typed: &Receiver<Typed>, tell: &SyncSender<bool>) {
+fn run(
+    context: &Context,
+    number: PeerNumber,
+    (typed, tell): (&Receiver<String>, &SyncSender<bool>),
+    wish: &Wish,
+) {
     let book = context.book();
     let Some(peer) = book.peer(number) else { return };
     let mut line = Line::open(context, peer);
-    let (mut sent, mut unsent, mut is_kept) = (0, Vec::new(), false);
+    let (mut sent, mut unsent) = (0, Vec::new());
     loop {
         match typed.recv_timeout(SLICE) {
-            Ok(Typed::Keep) => {
-                is_kept = true;
-                break;
-            }
-            Ok(Typed::Line(text)) => {
+            Ok(text) => {
                 // The other side closes when nobody has typed for long: then the call begins again.
                 if line.as_mut().is_ok_and(Line::is_closed) {
                     line = Line::open(context, peer);
@@ -189,9 +194,7 @@ fn run(context: &Context, number: PeerNumber, typed: &Receiver<Typed>, tell: &Sy
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if line.is_err() && unsent.len() >= QUEUE {
-            break;
-        }
+        wish.is_full.store(unsent.len() >= QUEUE, Ordering::Relaxed);
     }
     let outcome = match line.and_then(Line::end) {
         Ok(()) => Outcome::Delivered,
@@ -201,7 +204,7 @@ fn run(context: &Context, number: PeerNumber, typed: &Receiver<Typed>, tell: &Sy
     if sent == 0 && unsent.is_empty() {
         return;
     }
-    if is_kept && !unsent.is_empty() {
+    if wish.keeps.load(Ordering::SeqCst) && !unsent.is_empty() {
         let kept = post::keep(context, number, &unsent).map_err(|error| error.to_string());
         context.notices.tell(Notice::Kept { peer: number, unsent, kept });
         return;
