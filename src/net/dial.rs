@@ -43,7 +43,10 @@ pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -
                 closed_doors += 1;
             }
             Err(error) => {
-                context.addresses.missed(peer, &ways);
+                // One that has no place now is there all the same.
+                if !matches!(error, Error::Busy { .. } | Error::Stopped) {
+                    context.addresses.missed(peer, &ways);
+                }
                 return Err(error);
             }
         }

@@ -57,7 +57,8 @@ impl Sealed {
     pub fn follow(&self, book: &PeerBook, me: PeerNumber) {
         let others = || book.others(me).filter_map(|peer| Some((peer, peer.keys()?.knock)));
         // It takes long for many newcomers: nobody waits for it at the gate.
-        let own = lock(&self.own).copy().knowing_now(others().map(|(_, key)| key));
+        let before = lock(&self.own).copy();
+        let own = before.knowing_now(others().map(|(_, key)| key));
         let mut gate = lock(&self.gate);
         gate.keep(&others().map(|(_, key)| key).collect(), own.copy());
         for (peer, key) in others() {
