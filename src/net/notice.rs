@@ -262,17 +262,22 @@ impl From<Error> for Outcome {
 
 /// Where notices go. Telling never blocks for long: what the screen cannot take is counted there.
 #[derive(Clone)]
-pub struct Notices(Arc<dyn Fn(Notice) + Send + Sync>);
+pub struct Notices(Arc<dyn Fn(Notice) -> bool + Send + Sync>);
 
 impl Notices {
-    /// Notices that go to `tell`, which must not block.
-    pub fn new(tell: impl Fn(Notice) + Send + Sync + 'static) -> Self {
+    /// Notices that go to `tell`, which must not block, and says whether there was room for it.
+    pub fn new(tell: impl Fn(Notice) -> bool + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
     /// Tells the person.
     pub fn tell(&self, notice: Notice) {
-        (self.0)(notice);
+        self.shows(notice);
+    }
+
+    /// The same, for what must not be lost: returns whether it is on its way to the screen.
+    pub fn shows(&self, notice: Notice) -> bool {
+        (self.0)(notice)
     }
 }
 

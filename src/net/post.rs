@@ -1,7 +1,7 @@
 //! Letters: kept for peers that are away, passed on whenever two nodes meet, shown to people where they belong.
 //!
-//! A letter to this node is shown, then noted as shown, durably, and only then its receipt is signed: what a receipt
-//! says was on a screen. If the power fails between showing and noting, it is shown again rather than never.
+//! A letter to this node goes to the screen, is noted as shown, durably, and only then its receipt is signed. If the
+//! power fails before it is noted, or the screen has no room, it comes again rather than never.
 
 use crate::base::clock::{Deadline, wall};
 use crate::base::error::{Error, Result};
@@ -184,9 +184,11 @@ fn open(context: &Context, post: &PostBox, inbox: &[Letter]) -> Result<bool> {
         let is_first = post.change(|bag| bag.show(letter));
         match opened {
             Ok(opened) => {
-                if is_first {
-                    let (text, wall) = (opened.text.as_str().to_owned(), opened.wall);
-                    context.notices.tell(Notice::Letter { peer, text, wall });
+                let (text, wall) = (opened.text.as_str().to_owned(), opened.wall);
+                if is_first && !context.notices.shows(Notice::Letter { peer, text, wall }) {
+                    // The screen is too far behind: it comes again with a later meeting.
+                    post.change(|bag| bag.unshow(letter));
+                    continue;
                 }
                 done.push((letter, Fate::Shown));
             }

@@ -316,10 +316,13 @@ fn notices(members: &Arc<Members>, screen: &Screen) -> Notices {
     Notices::new(move |notice| {
         let text = notice_words::notice(&members.now().book, &notice);
         match notice {
-            Notice::Alarm { peer, id, .. } => screen.alarm(Unread { peer, id, text }),
+            Notice::Alarm { peer, id, .. } => {
+                screen.alarm(Unread { peer, id, text });
+                true
+            }
             Notice::CalledOff { id, .. } => {
                 screen.called_off(id);
-                screen.notice(text);
+                screen.notice(text)
             }
             _ => screen.notice(text),
         }

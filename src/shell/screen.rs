@@ -104,11 +104,14 @@ impl Screen {
         self.send(Show::Text(text.into()));
     }
 
-    /// Shows what happened meanwhile. Never blocks: when the screen is far behind, it is counted instead.
-    pub fn notice(&self, text: impl Into<String>) {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(Show::Notice(text.into())) {
+    /// Shows what happened meanwhile. Never blocks: when the screen is far behind, it is counted instead. Returns
+    /// whether it is shown.
+    pub fn notice(&self, text: impl Into<String>) -> bool {
+        let sent = self.queue.try_send(Show::Notice(text.into()));
+        if let Err(TrySendError::Full(_)) = sent {
             self.missed.fetch_add(1, Ordering::Relaxed);
         }
+        sent.is_ok()
     }
 
     /// Shows an alarm, which goes on until it is read.

@@ -55,7 +55,7 @@ impl Inside {
             members: Arc::new(Members::new(book, me, None, None)),
             post: None,
             database,
-            notices: Notices::new(|_| ()),
+            notices: Notices::new(|_| true),
             stop: Stop::default(),
             socket: None,
             addresses: Default::default(),

@@ -219,11 +219,6 @@ impl Bag {
         self.alarms.put(author, id)
     }
 
-    /// This alarm was not shown after all.
-    pub fn unshow_alarm(&mut self, author: &IdentityKey, id: &AlarmId) {
-        self.alarms.forget(author, id);
-    }
-
     // --- time ---
 
     /// An hour has passed in which this node ran. Takes out what is too old, and returns the own letters among that.
