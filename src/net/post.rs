@@ -102,8 +102,8 @@ fn send(channel: &mut Channel, message: &Exchange) -> Result<()> {
 fn give(context: &Context, post: &PostBox, theirs: &Lists, channel: &mut Channel) -> Result<()> {
     let (receipts, letters) = post.saved(&context.stop, |bag| bag.beyond(theirs))?;
     let flow = channel.flow(SLOWEST_FILE);
-    for receipt in receipts {
-        send(channel, &Exchange::Receipt(Box::new(receipt)))?;
+    for (age, receipt) in receipts {
+        send(channel, &Exchange::Receipt(age, Box::new(receipt)))?;
         channel.check(&flow)?;
     }
     for (age, letter) in letters {
@@ -120,9 +120,9 @@ fn take(context: &Context, post: &PostBox, peer: PeerNumber, channel: &mut Chann
     let heard = loop {
         let message = channel.receive_of(&flow).and_then(|body| Exchange::decode(&body));
         match message {
-            Ok(Exchange::Receipt(receipt)) if receipts < MAX_RECEIPTS => {
+            Ok(Exchange::Receipt(age, receipt)) if receipts < MAX_RECEIPTS => {
                 receipts += 1;
-                is_new |= take_receipt(context, post, *receipt);
+                is_new |= take_receipt(context, post, *receipt, age);
             }
             Ok(Exchange::Letter(age, letter)) if letters < MAX_LETTERS => {
                 letters += 1;
@@ -150,9 +150,9 @@ fn take(context: &Context, post: &PostBox, peer: PeerNumber, channel: &mut Chann
 }
 
 /// Takes a receipt. Returns whether it is new.
-fn take_receipt(context: &Context, post: &PostBox, receipt: Receipt) -> bool {
+fn take_receipt(context: &Context, post: &PostBox, receipt: Receipt, age: u16) -> bool {
     let Some(by) = number(context, &receipt.recipient()) else { return false };
-    let (is_new, own) = post.change(|bag| bag.take_receipt(receipt));
+    let (is_new, own) = post.change(|bag| bag.take_receipt(receipt, age));
     if let Some(own) = own {
         let is_shown = own.fate() == Fate::Shown;
         context.notices.tell(Notice::LetterDone { peer: by, is_shown, wall: own.wall() });
@@ -206,7 +206,7 @@ fn open(context: &Context, post: &PostBox, inbox: &[Letter]) -> Result<bool> {
     let mut is_new = false;
     for (letter, fate) in done {
         let receipt = post.hand().receipt(letter.id(), fate, now);
-        is_new |= post.change(|bag| bag.take_receipt(receipt)).0;
+        is_new |= post.change(|bag| bag.take_receipt(receipt, 0)).0;
     }
     Ok(is_new)
 }

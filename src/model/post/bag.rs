@@ -19,6 +19,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Hours in which a node ran.
 pub type Hours = u32;
 
+/// Something, and how old it is, in hours.
+pub type Aged<T> = (u16, T);
+
 /// Something that is held, and for how long already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Held<T> {
@@ -175,10 +178,10 @@ impl Bag {
     // --- receipts ---
 
     /// Puts a receipt in, and takes its letter out. Returns that letter's receipt if this node wrote the letter; and
-    /// whether the receipt is new.
-    pub fn take_receipt(&mut self, receipt: Receipt) -> (bool, Option<Receipt>) {
+    /// whether the receipt is new and kept. `age` is how old it is, in hours.
+    pub fn take_receipt(&mut self, receipt: Receipt, age: u16) -> (bool, Option<Receipt>) {
         let (name, letter) = (receipt.name(), receipt.letter());
-        if self.receipts.contains_key(&name) {
+        if self.receipts.contains_key(&name) || age >= LETTER_HOURS {
             return (false, None);
         }
         let is_theirs = |held: &Held<Letter>| held.what.envelope().recipient == receipt.recipient();
@@ -189,21 +192,22 @@ impl Bag {
         let own = done.filter(|held| held.what.envelope().author == self.me);
         let own = own.map(|_| receipt.clone());
         let by = receipt.recipient();
+        self.receipts.insert(name, Held { what: receipt, since: self.hours, age });
         self.trim_receipts(|one| one.recipient() == by, MAX_RECEIPTS_OF);
         self.trim_receipts(|_| true, MAX_RECEIPTS);
-        self.receipts.insert(name, Held { what: receipt, since: self.hours, age: 0 });
-        (true, own)
+        (self.receipts.contains_key(&name), own)
     }
 
-    /// Makes room for one more: the oldest goes.
+    /// Where there are too many, the one goes that was signed first, as it says: of the same receipts all nodes keep the
+    /// same, or they would give each other those for which there is no room for ever.
     fn trim_receipts(&mut self, is_one: impl Fn(&Receipt) -> bool, most: usize) {
         let these = || self.receipts.iter().filter(|(_, held)| is_one(&held.what));
-        if these().count() < most {
+        if these().count() <= most {
             return;
         }
-        let oldest = these().min_by_key(|(name, held)| (held.since, **name)).map(|(name, _)| *name);
-        if let Some(oldest) = oldest {
-            self.receipts.remove(&oldest);
+        let first = these().min_by_key(|(name, held)| (held.what.wall(), **name));
+        if let Some(first) = first.map(|(name, _)| *name) {
+            self.receipts.remove(&first);
         }
     }
 
@@ -252,13 +256,13 @@ impl Bag {
         self.letters.get(id).map(|held| (held.age(self.hours), held.what.clone()))
     }
 
-    /// What a peer with these lists lacks: receipts, and letters with their age in hours.
-    pub fn beyond(&self, theirs: &Lists) -> (Vec<Receipt>, Vec<(u16, Letter)>) {
+    /// What a peer with these lists lacks: receipts and letters, with their age in hours.
+    pub fn beyond(&self, theirs: &Lists) -> (Vec<Aged<Receipt>>, Vec<Aged<Letter>>) {
         let receipts = self.receipts.iter().filter(|(name, _)| !theirs.receipts.contains(*name));
         let letters = self.letters.iter().filter(|(id, _)| !theirs.letters.contains(*id));
-        let aged = |held: &Held<Letter>| (held.age(self.hours), held.what.clone());
-        let receipts = receipts.map(|(_, held)| held.what.clone()).collect();
-        (receipts, letters.map(|(_, held)| aged(held)).collect())
+        let receipts = receipts.map(|(_, held)| (held.age(self.hours), held.what.clone()));
+        let letters = letters.map(|(_, held)| (held.age(self.hours), held.what.clone()));
+        (receipts.collect(), letters.collect())
     }
 }
 
@@ -346,24 +350,43 @@ mod tests {
     fn a_receipt_drops_a_letter_only_if_its_recipient_signed_it() {
         let (mut bag, one) = (Bag::new(key(1)), letter(1, 2, 0));
         bag.take(one.clone(), 0);
-        assert_eq!(bag.take_receipt(receipt(3, &one)), (true, None), "somebody else's");
+        assert_eq!(bag.take_receipt(receipt(3, &one), 0), (true, None), "somebody else's");
         assert_eq!(bag.own_waiting(), 1);
         let right = receipt(2, &one);
-        assert_eq!(bag.take_receipt(right.clone()), (true, Some(right.clone())));
+        assert_eq!(bag.take_receipt(right.clone(), 0), (true, Some(right.clone())));
         assert_eq!((bag.own_waiting(), bag.take(one, 0)), (0, Took::Known));
-        assert_eq!(bag.take_receipt(right), (false, None), "told once");
+        assert_eq!(bag.take_receipt(right, 0), (false, None), "told once");
     }
 
     #[test]
     fn receipts_of_one_recipient_fill_only_their_share() {
         let mut bag = Bag::new(key(1));
         let honest = receipt(2, &letter(1, 2, 0));
-        bag.take_receipt(honest.clone());
+        bag.take_receipt(honest.clone(), 0);
         for at in 0..2 * MAX_RECEIPTS_OF {
-            bag.take_receipt(receipt(3, &letter(1, 3, at as u16)));
+            bag.take_receipt(receipt(3, &letter(1, 3, at as u16)), 0);
         }
         assert_eq!(bag.receipts.len(), MAX_RECEIPTS_OF + 1);
         assert!(bag.receipts.contains_key(&honest.name()));
+    }
+
+    #[test]
+    fn of_too_many_receipts_all_keep_the_same_and_none_outlives_its_time() {
+        let hand = Hand::new(&identity(3));
+        let many = (0..MAX_RECEIPTS_OF as u64 + 44)
+            .map(|at| hand.receipt(letter(1, 3, at as u16).id(), Fate::Shown, at / 7));
+        let many: Vec<_> = many.collect();
+        let (mut one, mut two) = (Bag::new(key(1)), Bag::new(key(2)));
+        many.iter().for_each(|receipt| _ = one.take_receipt(receipt.clone(), 0));
+        many.iter().rev().for_each(|receipt| _ = two.take_receipt(receipt.clone(), 0));
+        assert_eq!(one.lists(), two.lists());
+        assert!(!one.take_receipt(many[0].clone(), 0).0, "there is no room for it");
+        // Its age travels: who carries it later lets it go at the same time.
+        let old = hand.receipt(letter(1, 3, 9999).id(), Fate::Shown, u64::MAX);
+        assert!(!one.take_receipt(old.clone(), LETTER_HOURS).0);
+        assert!(one.take_receipt(old.clone(), LETTER_HOURS - 1).0);
+        one.hour();
+        assert!(!one.lists().receipts.contains(&old.name()));
     }
 
     #[test]
@@ -394,7 +417,7 @@ mod tests {
     fn meet(bags: &mut [Bag], from: usize, to: usize, shown: &mut Vec<LetterId>) {
         let (receipts, letters) = bags[from].beyond(&bags[to].lists());
         let bag = &mut bags[to];
-        receipts.into_iter().for_each(|receipt| _ = bag.take_receipt(receipt));
+        receipts.into_iter().for_each(|(age, receipt)| _ = bag.take_receipt(receipt, age));
         for (age, letter) in letters {
             if letter.envelope().recipient != bag.me() {
                 bag.take(letter, age);
@@ -402,7 +425,7 @@ mod tests {
                 if bag.show(&letter) {
                     shown.push(letter.id());
                 }
-                bag.take_receipt(receipt(to as u8 + 1, &letter));
+                bag.take_receipt(receipt(to as u8 + 1, &letter), 0);
             }
         }
     }

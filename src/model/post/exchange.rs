@@ -7,7 +7,7 @@
 //!                      answerer: Receipt ...  Letter ...  Given
 //!
 //! Summary = digest 32                        Lists = count u16 *( letter 16 )  count u16 *( receipt 16 )
-//! Letter  = age u16 (h)  letter              Receipt = receipt
+//! Letter  = age u16 (h)  letter              Receipt = age u16 (h)  receipt
 //! ```
 
 use crate::base::error::{Error, Result};
@@ -34,8 +34,8 @@ pub enum Exchange {
     Lists(Lists),
     /// A letter, and how old it is, in hours.
     Letter(u16, Box<Letter>),
-    /// A receipt.
-    Receipt(Box<Receipt>),
+    /// A receipt, and how old it is, in hours.
+    Receipt(u16, Box<Receipt>),
     /// That was all.
     Given,
 }
@@ -53,7 +53,7 @@ impl Exchange {
                 lists.receipts.iter().for_each(|name| _ = out.bytes(name));
             }
             Self::Letter(age, letter) => letter.encode(out.u8(LETTER).u16(*age)),
-            Self::Receipt(receipt) => receipt.encode(out.u8(RECEIPT)),
+            Self::Receipt(age, receipt) => receipt.encode(out.u8(RECEIPT).u16(*age)),
             Self::Given => _ = out.u8(GIVEN),
         }
         out.done()
@@ -69,7 +69,7 @@ impl Exchange {
                 receipts: list(&mut from, MAX_RECEIPTS)?,
             }),
             LETTER => Self::Letter(from.u16()?, Box::new(Letter::read(&mut from)?)),
-            RECEIPT => Self::Receipt(Box::new(Receipt::read(&mut from)?)),
+            RECEIPT => Self::Receipt(from.u16()?, Box::new(Receipt::read(&mut from)?)),
             GIVEN => Self::Given,
             other => return Err(out_of_place(other)),
         };
@@ -123,7 +123,7 @@ mod tests {
             Exchange::Summary(lists.digest()),
             Exchange::Lists(lists),
             Exchange::Letter(3, Box::new(letter)),
-            Exchange::Receipt(Box::new(receipt)),
+            Exchange::Receipt(3, Box::new(receipt)),
             Exchange::Given,
         ];
         messages.iter().map(Exchange::encode).collect()

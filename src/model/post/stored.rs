@@ -115,7 +115,7 @@ mod tests {
             let letter = hands[0].write(&keys[1], &text, 3, &mut rand::rng()).expect("sealed");
             bag.take(letter, 4);
         }
-        bag.take_receipt(hands[1].receipt([3; 16].into(), Fate::Shown, 1));
+        bag.take_receipt(hands[1].receipt([3; 16].into(), Fate::Shown, 1), 0);
         let text = Spoken::try_from("to me").expect("short");
         bag.show(&hands[1].write(&keys[0], &text, 3, &mut rand::rng()).expect("sealed"));
         bag.show_alarm(keys[1].identity, [8; 32].into());
