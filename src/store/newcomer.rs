@@ -160,7 +160,10 @@ pub fn found(
     let (number, keys) = (first.number, NetworkKeys::random(rng));
     let peers = vec![first.with_keys(identity.public()).with_token(Token::random(rng))];
     let path = newcomer.folder.file(PEERS);
-    if !files::is_missing(&path)? {
+    // One whose identity was never written was cut off here: nobody has the keys in it.
+    let has_identity = !files::is_missing(&newcomer.folder.file(identity_file::FILE))?;
+    let is_alone = || PeerBook::read_tier1(&path).is_ok_and(|book| book.all().len() == 1);
+    if !files::is_missing(&path)? && (has_identity || !is_alone()) {
         return Err(Error::input(
             path.display().to_string(),
             "there is a peers file already",
@@ -299,5 +302,8 @@ mod tests {
         assert_eq!(book.all().len(), 1);
         assert_eq!(book.all()[0].keys(), Some(&identity.public()));
         assert!(found(&path, "aid".into(), first(), None).is_err(), "twice");
+        // Cut off before its identity was written.
+        std::fs::remove_file(path.join(identity_file::FILE)).expect("there");
+        assert!(found(&path, "aid".into(), first(), None).is_ok());
     }
 }
