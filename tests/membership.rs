@@ -282,7 +282,7 @@ fn a_revoked_key_knock_key_token_and_number_never_return() {
     // Under another identity key it lacks what it had.
     let mut disguised = profile(21, 31);
     disguised.keys.knock = keys(4).knock;
-    world.admits_as(0, disguised, token(21));
+    world.admits_as(0, disguised.clone(), token(21));
     world.admits_as(0, profile(22, 32), token(4));
     world.admits_as(0, profile(23, 5), token(23));
     // By the founder's own word, dated back, under the lowest number: it stays with who is shut out.
@@ -292,6 +292,8 @@ fn a_revoked_key_knock_key_token_and_number_never_return() {
     world.forget(0, 77);
     world.sign(0, vec![low.into()], 0);
     let roster = world.roster();
+    assert!(roster.is_shut_out(&disguised.keys) && roster.is_shut_out(&keys(4)));
+    assert!(!roster.is_shut_out(&keys(1)) && !roster.is_shut_out(&keys(22)));
     for disguised in [21, 22, 24] {
         assert!(roster.member(&key(disguised)).is_none(), "{disguised}");
     }

@@ -2,7 +2,7 @@
 
 use crate::model::address::Address;
 use crate::model::ids::{NetworkName, Organisation, PeerNumber, Reason};
-use crate::model::keys::{IdentityKey, PublicKeys};
+use crate::model::keys::{IdentityKey, KnockKey, PublicKeys};
 use crate::model::ledger::bar::Bars;
 use crate::model::ledger::membership::{Admitted, Heeded, Membership, Rule};
 use crate::model::ledger::names::{LogName, NetworkId};
@@ -76,6 +76,8 @@ pub struct Roster {
     members: BTreeMap<PeerNumber, Member>,
     numbers: BTreeMap<IdentityKey, PeerNumber>,
     shut: BTreeMap<IdentityKey, Shut>,
+    /// Knock keys of those who are shut out.
+    shut_knocks: BTreeSet<KnockKey>,
     authors: BTreeSet<IdentityKey>,
     rulings: Rulings,
     open: Vec<Open>,
@@ -101,6 +103,7 @@ impl Roster {
             members: BTreeMap::new(),
             numbers: BTreeMap::new(),
             shut: BTreeMap::new(),
+            shut_knocks: BTreeSet::new(),
             authors: tally.standing.depths.keys().copied().collect(),
             rulings: Rulings::new(),
             open: open(&voices, &tally),
@@ -115,7 +118,10 @@ impl Roster {
         for seat in &seats.taken {
             let member = words.member(seat);
             match roster.shut.get_mut(&member.keys.identity) {
-                Some(shut) => shut.known_as = Some((member.number, member.organisation)),
+                Some(shut) => {
+                    shut.known_as = Some((member.number, member.organisation));
+                    roster.shut_knocks.insert(member.keys.knock);
+                }
                 None => {
                     roster.numbers.insert(member.keys.identity, member.number);
                     roster.members.insert(member.number, member);
@@ -179,6 +185,11 @@ impl Roster {
     /// Whether this key is shut out, for ever.
     pub fn is_revoked(&self, key: &IdentityKey) -> bool {
         self.shut.contains_key(key)
+    }
+
+    /// Whether one of these keys is: a device that was shut out and calls itself somebody else has its knock key still.
+    pub fn is_shut_out(&self, keys: &PublicKeys) -> bool {
+        self.is_revoked(&keys.identity) || self.shut_knocks.contains(&keys.knock)
     }
 
     /// All who are shut out, by their keys.

@@ -73,7 +73,7 @@ impl Sponsor for Here<'_> {
 
     fn is_shut_out(&self, keys: &PublicKeys) -> bool {
         let now = self.0.members.now();
-        now.roster.as_ref().is_some_and(|roster| roster.is_revoked(&keys.identity))
+        now.roster.as_ref().is_some_and(|roster| roster.is_shut_out(keys))
     }
 
     fn admit(&self, request: &Request) -> Result<Admission> {
