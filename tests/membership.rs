@@ -46,7 +46,7 @@ fn a_network_grows_from_one_to_twelve_and_everybody_is_known_by_number_and_key()
         assert_eq!(roster.member(&key(node)), Some(member));
         assert_eq!((member.keys, member.depth), (keys(node), node as u32));
         assert!(member.has_consented && member.wanted.is_none());
-        assert!(roster.token_for(&key(node)).expect("a token").matches(&token(node)));
+        assert!(roster.member(&key(node)).expect("a member").token().matches(&token(node)));
     }
     assert!(roster.open().is_empty() && roster.clashing().is_empty());
 }
@@ -144,7 +144,7 @@ fn nobody_is_admitted_under_the_key_of_a_member() {
     let before = world.roster().member(&key(1)).expect("a member").clone();
     assert_eq!(before.keys, keys(1));
     assert_eq!((before.number, before.addresses[0]), (number(2), address(2)));
-    assert!(world.roster().token_for(&key(1)).expect("its own").matches(&token(1)));
+    assert!(world.roster().member(&key(1)).expect("itself").token().matches(&token(1)));
     // The founder itself cannot, once member 1 has consented.
     world.say(0, admitted);
     assert_eq!(world.roster().member(&key(1)).map(|member| member.keys), Some(keys(1)));
@@ -254,7 +254,7 @@ fn one_voice_its_echo_the_targets_own_and_strangers_shut_nobody_out() {
     world.revokes(2, 4);
     let roster = world.roster();
     assert!(roster.is_revoked(&key(4)) && roster.member(&key(4)).is_none());
-    assert!(roster.token_for(&key(4)).is_none() && roster.open().is_empty());
+    assert!(roster.open().is_empty());
     let (_, shut) = roster.shut().next().expect("one");
     assert_eq!((shut.by.len(), shut.reasons.len()), (2, 1));
     assert_eq!(shut.known_as.as_ref().map(|(number, _)| number.value()), Some(5));

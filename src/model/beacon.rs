@@ -141,8 +141,7 @@ pub struct Lamp {
 impl Lamp {
     /// The lamp of the node with this identity.
     pub fn new(seal: Seal, identity: &Identity) -> Self {
-        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity.signing_key())
-            .expect("an identity has a key of Ed25519");
+        let key = identity.signer();
         Self { seal, key }
     }
 

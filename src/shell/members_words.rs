@@ -95,6 +95,14 @@ pub fn list(roster: &Roster, own: Option<&IdentityKey>) -> String {
     for (_, shut) in roster.shut() {
         text.push_str(&format!("\n  SHUT OUT: {}.{}", who(shut), why(&shut.reasons)));
     }
+    for admitted in roster.clashing() {
+        let profile = admitted.profile();
+        text.push_str(&format!(
+            "\n  WARNING: \"{}\", taken in as {}, has a key or token of another member: it is none. That is no accident.\n  -> Find out who took it in, and shut that member out.",
+            shown(&profile.organisation.to_string()),
+            profile.number
+        ));
+    }
     text
 }
 

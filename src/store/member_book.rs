@@ -4,7 +4,7 @@
 use crate::base::error::{Error, Result};
 use crate::model::address::Address;
 use crate::model::ids::PeerNumber;
-use crate::model::keys::{IdentityKey, NetworkKeys};
+use crate::model::keys::IdentityKey;
 use crate::model::ledger::entry::Entry;
 use crate::model::ledger::membership::{Profile, Rule};
 use crate::model::ledger::names::NetworkId;
@@ -16,23 +16,6 @@ use rand::CryptoRng;
 use std::collections::BTreeSet;
 
 impl PeerBook {
-    /// The book of all members, each at the address that `place` says. The keys that the nodes share are not in the
-    /// ledger.
-    pub fn of_roster(
-        roster: &Roster,
-        keys: NetworkKeys,
-        place: impl Fn(&Member) -> Option<Address>,
-    ) -> Self {
-        let peers = roster.members().filter_map(|member| {
-            let address = place(member).or_else(|| member.addresses.first().copied())?;
-            let organisation = member.organisation.clone();
-            let peer =
-                Peer::new(member.number, organisation, address.socket(), copy(member.token()));
-            Some(peer.with_keys(member.keys))
-        });
-        Self::of_members(roster.name().to_string(), keys, peers.collect())
-    }
-
     /// The book of all members, as the node `me` sees it, whose peers file this is: each where a person typed it there,
     /// else where the ledger says. As long as the node is not a member itself, what it needs to become one may not be here
     /// yet; until then it also talks to those of its file that nobody shut out. Returns its number too.
@@ -112,7 +95,7 @@ fn node(peer: &Peer) -> Result<(Profile, SharedToken)> {
 mod tests {
     use super::*;
     use crate::model::identity::Identity;
-    use crate::model::keys::SecretKey;
+    use crate::model::keys::{NetworkKeys, SecretKey};
     use crate::model::ledger::pen::Pen;
     use crate::model::ledger::register::Register;
     use std::path::Path;
@@ -154,8 +137,9 @@ mod tests {
         let roster = roster(entries, 7, network);
         assert_eq!((roster.len(), roster.founder()), (200, keeper));
         assert_eq!(roster.next_number().map(|number| number.value()), Some(201));
-        let (_, keys, _) = self::book(1..=1).into_parts();
-        let again = PeerBook::of_roster(&roster, keys.expect("sealed"), |_| None);
+        let seven = 7_u64.try_into().expect("a number");
+        let (again, number) = book.as_of(&roster, seven).expect("sealed");
+        assert_eq!(number, seven);
         assert_eq!(again.network(), "aid");
         assert_eq!(again.all().len(), 200);
         for (one, other) in again.all().iter().zip(book.all()) {
@@ -164,19 +148,6 @@ mod tests {
             let tokens = (one.token().expect("one"), other.token().expect("one"));
             assert!(tokens.0.matches(tokens.1));
         }
-    }
-
-    #[test]
-    fn a_member_is_dialled_where_it_was_met() {
-        let book = book(1..=2);
-        let keeper = identity(1).public().identity;
-        let taken = book.take_up(&keeper, Rule::default(), &mut rand::rng());
-        let (network, entries) = taken.expect("right");
-        let (roster, (_, keys, _)) = (roster(entries, 1, network), book.into_parts());
-        let met = Address::try_from(std::net::SocketAddr::from(([10, 9, 9, 9], 9))).ok();
-        let book = PeerBook::of_roster(&roster, keys.expect("sealed"), |_| met);
-        // Both at one address: that is odd, and no reason to have no book.
-        assert!(book.all().iter().all(|peer| peer.address.to_string() == "10.9.9.9:9"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::model::ledger::merkle::{Hash, sha256};
 use crate::model::limits::MAX_NAME;
 use crate::model::statement::SIGNATURE_BYTES;
 use rand::CryptoRng;
-use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use ring::signature::{ED25519, UnparsedPublicKey};
 
 const VERSION: u8 = 1;
 /// Keeps these signatures apart from all others that the key makes.
@@ -69,8 +69,7 @@ impl Request {
             out.bytes(&nonce).bytes(binding);
             out.done()
         };
-        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity.signing_key())
-            .expect("an identity has a key of Ed25519");
+        let key = identity.signer();
         let signature = key.sign(&[CONTEXT, &bytes].concat());
         bytes.extend_from_slice(signature.as_ref());
         Self { keys, organisation, address, binding: *binding, bytes }

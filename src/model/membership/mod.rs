@@ -2,8 +2,6 @@
 //!
 //! ```text
 //! blocks --> ledger::register --> voices: sorted --> tally: counted --> roster --> peers, screens
-//!                                                                         |
-//!                                        typed, proven addresses --> whereabouts
 //! ```
 //!
 //! The rules, of which none asks for an order, a clock or a count of copies:
@@ -41,11 +39,10 @@
 //!    who have one knock key or token, that does not happen by chance, the one further from the founder is no member:
 //!    people see that somebody meddles. Who was revoked keeps what they had, for ever.
 //! 8. *Addresses are where to look, not whom to believe*: keys say who answers. A member's own word comes first; one
-//!    that was typed at this node gives way only to one where the member was met (`whereabouts`).
+//!    that was typed at this node is tried besides all others until the member was met elsewhere (`net::addresses`).
 
 pub mod founding;
 pub mod roster;
 pub mod seats;
 pub mod tally;
 pub mod voices;
-pub mod whereabouts;

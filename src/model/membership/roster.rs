@@ -177,11 +177,6 @@ impl Roster {
         self.members.is_empty()
     }
 
-    /// The token of a member. Who is shut out has none any more.
-    pub fn token_for(&self, key: &IdentityKey) -> Option<&Token> {
-        self.member(key).map(Member::token)
-    }
-
     /// Whether this key is shut out, for ever.
     pub fn is_revoked(&self, key: &IdentityKey) -> bool {
         self.shut.contains_key(key)

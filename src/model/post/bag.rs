@@ -286,7 +286,6 @@ mod tests {
     use crate::model::post::limits::SEAL_BYTES;
     use crate::model::post::receipt::Fate;
     use proptest::prelude::*;
-    use ring::signature::Ed25519KeyPair;
 
     fn identity(byte: u8) -> Identity {
         Identity::new(SecretKey::from([byte; 32]))
@@ -301,8 +300,7 @@ mod tests {
         let mut id = [author; 16];
         id[..2].copy_from_slice(&number.to_be_bytes());
         let envelope = Envelope { id: id.into(), author: key(author), recipient: key(to) };
-        let signer = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity(author).signing_key());
-        Letter::sign(envelope, vec![0; 256 + SEAL_BYTES], &signer.expect("a key"))
+        Letter::sign(envelope, vec![0; 256 + SEAL_BYTES], &identity(author).signer())
     }
 
     fn receipt(by: u8, of: &Letter) -> Receipt {

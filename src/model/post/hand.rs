@@ -38,8 +38,7 @@ pub struct Opened {
 impl Hand {
     /// The hand of the node with this identity.
     pub fn new(identity: &Identity) -> Self {
-        let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&identity.signing_key())
-            .expect("an identity has a key of Ed25519");
+        let key = identity.signer();
         let own = SecretKey::from(*identity.knock_secret().expose()).into();
         Self { me: identity.public().identity, key, own }
     }
