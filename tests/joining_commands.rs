@@ -81,6 +81,26 @@ fn a_wrong_code_closes_the_door_and_the_person_sees_it() {
 }
 
 #[test]
+fn a_newcomer_on_the_same_network_needs_no_address_of_anybody() {
+    let mut growing = Growing::new("same-network", 2);
+    growing.is_lit = true;
+    let mut first = growing.begin();
+    let (code, address) = open_door(&mut first);
+    let call = [&["join".into(), "code".into()][..], &growing.about(2)].concat();
+    let (done, told) = std::thread::scope(|scope| {
+        // The address is for the case that another test has a door of this number open: then it is asked for.
+        let joining = scope.spawn(|| run(&call, &format!("{code}\n{address}\n")));
+        first.wait_for("Type YES");
+        first.type_lines(&["YES"]);
+        joining.join().expect("no panic")
+    });
+    assert_eq!(done, Some(0), "{told}");
+    assert!(told.contains(&format!("answers at {address}")), "{told}");
+    first.wait_for("Node 2 has joined");
+    assert!(first.quit().success());
+}
+
+#[test]
 fn a_person_refuses_or_closes_and_nobody_is_in() {
     let growing = Growing::new("refuses", 2);
     let mut first = growing.begin();

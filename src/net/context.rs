@@ -38,6 +38,8 @@ pub struct Context {
     pub sealed: Option<Arc<Sealed>>,
     /// What a classic network needs; in a sealed one it is not used.
     pub classic: Classic,
+    /// Whether others on the local network may find this node: by its beacons, and by a door that is open.
+    pub is_lit: bool,
     /// What waits for peers that are away, and what was shown; in a classic network there is none.
     pub post: Option<PostBox>,
     /// Signs of life.

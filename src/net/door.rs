@@ -18,6 +18,7 @@ use crate::net::udp;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use crate::store::peer_book::Peer;
 use std::net::{IpAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Pause when the system gives no further socket.
@@ -111,7 +112,7 @@ impl<'a> Guests<'a> {
     fn first(&mut self, listener: &TcpListener, expected: IpAddr) -> Result<Channel> {
         let deadline = Deadline::after(DOOR_OPEN);
         loop {
-            let streams = self.waiting.iter().map(|(channel, _)| channel.stream());
+            let streams = self.waiting.iter().map(|(channel, _)| channel.stream().as_fd());
             let stop = &self.context.stop;
             match wait_for_any(listener, streams, deadline.or_after(SLICE), stop) {
                 Err(Error::Deadline { .. }) if deadline.left().is_some() => {}

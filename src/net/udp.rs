@@ -1,9 +1,11 @@
 //! UDP sockets of our own.
 
 use crate::model::beacon::BEACON;
+use crate::net::wire::is_not_yet;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 /// A socket from which `to` can be reached.
@@ -21,30 +23,64 @@ pub fn answer(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
     }
 }
 
-/// Sockets that hear what is sent to all on the local network, on some ports. Several processes may hear the same.
+/// Sockets for what is sent to all on the local network, and for what is answered.
 #[derive(Debug)]
 pub struct Broadcasts(Vec<UdpSocket>);
 
 impl Broadcasts {
-    /// Opens them.
+    /// Those that hear what is sent to all on these ports. Several processes may hear the same.
     pub fn on(ports: impl IntoIterator<Item = u16>) -> std::io::Result<Self> {
         ports.into_iter().map(hearing).collect::<std::io::Result<_>>().map(Self)
     }
 
+    /// Those that send to all from these addresses of this machine, and hear what is answered.
+    pub fn from(own: impl IntoIterator<Item = Ipv4Addr>) -> Self {
+        let speaking = |ip| {
+            let socket = UdpSocket::bind((ip, 0))?;
+            socket.set_broadcast(true)?;
+            socket.set_nonblocking(true).map(|()| socket)
+        };
+        let opened = own.into_iter().map(|ip| (ip, speaking(ip)));
+        let open = opened.filter_map(|(ip, socket)| {
+            socket.map_err(|cause| log::debug!("send to all from {ip}: {cause}")).ok()
+        });
+        Self(open.collect())
+    }
+
+    /// Sends to all at this port, on each of them.
+    pub fn send(&self, port: u16, bytes: &[u8]) {
+        for socket in &self.0 {
+            if let Err(cause) = socket.send_to(bytes, (Ipv4Addr::BROADCAST, port)) {
+                log::debug!("send to all: {cause}");
+            }
+        }
+    }
+
+    /// To wait for them together with others.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.0.iter().map(AsFd::as_fd)
+    }
+
     /// Waits, not longer than this, and hands on what has come.
-    pub fn hear(&self, wait: Duration, mut take: impl FnMut(&[u8], SocketAddr)) {
+    pub fn hear(&self, wait: Duration, take: impl FnMut(&[u8], SocketAddr)) {
         let wait = Timespec::try_from(wait).unwrap_or_default();
         let mut ready: Vec<_> =
             self.0.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
-        if let Err(cause) = poll(&mut ready, Some(&wait)) {
-            return log::debug!("wait for broadcasts: {cause}");
+        match poll(&mut ready, Some(&wait)) {
+            Ok(0) => {}
+            Ok(_) => self.heard(take),
+            Err(cause) => log::debug!("wait for broadcasts: {cause}"),
         }
-        let ready: Vec<_> = ready.iter().map(|one| !one.revents().is_empty()).collect();
+    }
+
+    /// Hands on what has come, one from each of them.
+    pub fn heard(&self, mut take: impl FnMut(&[u8], SocketAddr)) {
         // One byte more than a beacon: a longer one is seen to be longer.
         let mut buffer = [0; BEACON + 1];
-        for (socket, _) in self.0.iter().zip(ready).filter(|(_, is_ready)| *is_ready) {
+        for socket in &self.0 {
             match socket.recv_from(&mut buffer) {
                 Ok((count, from)) => take(buffer.get(..count).unwrap_or_default(), from),
+                Err(cause) if is_not_yet(&cause) => {}
                 Err(cause) => log::debug!("hear a broadcast: {cause}"),
             }
         }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -161,15 +161,15 @@ pub fn wait_for_caller(listener: &TcpListener, deadline: Deadline, stop: &Stop) 
     wait_for_any(listener, std::iter::empty(), deadline, stop)
 }
 
-/// Waits until `listener` has somebody to accept, or something has come from one of `callers`.
+/// Waits until `listener` has somebody to accept, or something has come on one of `others`.
 pub fn wait_for_any<'a>(
     listener: &TcpListener,
-    callers: impl Iterator<Item = &'a TcpStream>,
+    others: impl Iterator<Item = BorrowedFd<'a>>,
     deadline: Deadline,
     stop: &Stop,
 ) -> Result<()> {
     let mut sockets = vec![PollFd::new(listener, PollFlags::IN)];
-    sockets.extend(callers.map(|caller| PollFd::new(caller, PollFlags::IN)));
+    sockets.extend(others.map(|other| PollFd::from_borrowed_fd(other, PollFlags::IN)));
     wait(&mut sockets, deadline, stop, "somebody to connect")
 }
 

@@ -6,24 +6,21 @@ use crate::model::address::Address;
 use crate::model::identity::Identity;
 use crate::model::ids::Organisation;
 use crate::model::join::answer;
-use crate::model::join::code::Code;
-use crate::model::join::limits::MAX_JOIN_FILE;
+use crate::model::join::code::{Code, DoorNumber};
+use crate::model::join::limits::{MAX_JOIN_FILE, USUAL_PORT};
 use crate::model::join::paper;
 use crate::model::join::request::Request;
 use crate::model::join::welcome::Welcome;
 use crate::model::keys::SecretKey;
 use crate::model::passphrase::Passphrase;
 use crate::model::x25519::Own;
-use crate::net::join::call;
+use crate::net::join::{call, search};
 use crate::shell::{ask, join_words};
 use crate::store::files;
 use crate::store::newcomer::Newcomer;
 use clap::{Args, Subcommand};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-
-/// The port at which a node usually listens.
-const USUAL_PORT: u16 = 33_001;
 
 /// The ways to join.
 #[derive(Debug, Subcommand)]
@@ -89,7 +86,7 @@ pub struct About {
 pub struct ByCode {
     #[command(flatten)]
     about: About,
-    /// The address that the member reads to you; asked for if it is not given
+    /// The address that the member reads to you; looked for on the local network if it is not given
     #[arg(long, value_name = "IP:PORT")]
     member: Option<String>,
 }
@@ -136,12 +133,12 @@ pub fn by_code(about: &About, member: Option<&str>) -> Result<()> {
     let newcomer = Newcomer::open(&about.data)?;
     let (identity, passphrase) = identity(about, &newcomer)?;
     let organisation = organisation(about)?;
-    let member = match member {
-        Some(member) => socket(member)?,
-        None => socket(&ask::line(join_words::MEMBER)?)?,
-    };
     let code: Code = ask::line(join_words::CODE)?.parse()?;
     let stop = Stop::default();
+    let member = match member {
+        Some(member) => socket(member)?,
+        None => door(code.door(), &stop)?,
+    };
     let met = call::meet(member, &code, &stop)?;
     drop(code);
     let likely = met.own_ip().map(|ip| SocketAddr::new(ip, USUAL_PORT));
@@ -157,6 +154,17 @@ pub fn by_code(about: &About, member: Option<&str>) -> Result<()> {
     install(newcomer, &identity, passphrase.as_ref(), welcome, &about.data)?;
     heard.done();
     Ok(())
+}
+
+/// Where the door of this number is: looked for on the local network, and asked for if it is not there alone.
+fn door(number: DoorNumber, stop: &Stop) -> Result<SocketAddr> {
+    ask::say(join_words::SEARCH)?;
+    let found = search::seek(number, stop, &mut rand::rng())?;
+    ask::say(&join_words::found(number, &found))?;
+    match found.as_slice() {
+        [door] => Ok(*door),
+        _ => socket(&ask::line(join_words::MEMBER)?),
+    }
 }
 
 /// Writes a request.

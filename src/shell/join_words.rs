@@ -1,6 +1,7 @@
 //! What people read while a newcomer joins: at the newcomer, and at the member that lets it in.
 
 use crate::model::ids::PeerNumber;
+use crate::model::join::code::DoorNumber;
 use crate::model::join::message::Refusal;
 use crate::model::join::request::Request;
 use crate::model::join::sponsor::{Judged, Remarks};
@@ -20,6 +21,25 @@ pub const YES: &str = "YES";
 pub const CODE: &str = "The code that the member reads to you (like 7-crossover-clockwork): ";
 /// Asks for the address of the member.
 pub const MEMBER: &str = "The address that the member reads to you (like 10.35.70.1:33001): ";
+/// The door is looked for.
+pub const SEARCH: &str = "Looking for the door on this local network …";
+
+/// Where doors of this number answered.
+pub fn found(number: DoorNumber, doors: &[SocketAddr]) -> String {
+    let number = number.value();
+    match doors {
+        [] => format!("No door {number} is open on this local network: type where it is."),
+        [door] => format!("Door {number} answers at {door}."),
+        several => {
+            let each = several.iter().map(|door| format!("\n  Door {number} answers at {door}."));
+            format!(
+                "More than one answers; type the address that was read to you.{}",
+                each.collect::<String>()
+            )
+        }
+    }
+}
+
 /// Asks whose node it is.
 pub const ORGANISATION: &str = "Whose node is this (organisation, place): ";
 /// Asks for the address of a new node.
@@ -138,7 +158,7 @@ pub fn open(code: &str, address: &SocketAddr, minutes: u64) -> String {
         false => address.to_string(),
     };
     format!(
-        "The door is open for {minutes} minutes, for one newcomer. Read to it, by telephone or face to face:\n\n    code     {code}\n    address  {address}\n\nThere it runs `reunite setup`. One wrong code closes the door."
+        "The door is open for {minutes} minutes, for one newcomer. Read to it, by telephone or face to face:\n\n    code     {code}\n    address  {address}\n\nThere it runs `reunite setup`, which asks for the code, and on another network than this for the address.\nOne wrong code closes the door."
     )
 }
 

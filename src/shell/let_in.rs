@@ -44,7 +44,8 @@ impl Desk<'_> {
     /// Opens the door, and decides on who comes in.
     fn let_in_by_code(&mut self) -> Done {
         let sponsor = Here(self.context);
-        let opened = sponsor.check(true).and_then(|()| Door::open(own(self.context)?.address));
+        let at = sponsor.check(true).and_then(|()| own(self.context)).map(|own| own.address);
+        let opened = at.and_then(|at| Door::open(at, self.context.is_lit));
         let door = match opened {
             Ok(door) => door,
             Err(error) => {

@@ -82,7 +82,8 @@ impl Node {
         let (learned, boot) = learned(folder, book.dialect());
         let house = identity.as_ref().filter(|_| lights_beacons);
         let house = house.and_then(|identity| Lighthouse::new(&book, me, identity, boot));
-        let mut socket = bind(own.address, house.is_some())?;
+        let is_lit = house.is_some();
+        let mut socket = bind(own.address, is_lit)?;
         let sealed = match &identity {
             Some(identity) => Some(Arc::new(Sealed::new(&book, me, identity)?)),
             None => None,
@@ -109,6 +110,7 @@ impl Node {
             database,
             stop: stop.clone(),
             classic: Default::default(),
+            is_lit,
             post,
             sending: Seats::new(MAX_PEERS, 1),
             alarms: Seats::new(MAX_ALARMS, MAX_ALARMS),

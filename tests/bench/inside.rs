@@ -53,6 +53,7 @@ impl Inside {
         let (orders, _) = sync_channel(1);
         let context = Context {
             members: Arc::new(Members::new(book, me, None, None)),
+            is_lit: false,
             post: None,
             database,
             notices: Notices::new(|_| true),

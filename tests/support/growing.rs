@@ -11,6 +11,8 @@ use std::process::Stdio;
 /// A network that is being grown, on a loopback address of its own.
 pub struct Growing {
     folder: Folder,
+    /// Whether its nodes may be found on the local network.
+    pub is_lit: bool,
     pub addresses: Vec<SocketAddr>,
 }
 
@@ -18,7 +20,7 @@ impl Growing {
     pub fn new(name: &str, nodes: usize) -> Self {
         let [a, b, c]: [u8; 3] = rand::random();
         let ip = IpAddr::from([127, a.clamp(1, 254), b, c.clamp(2, 254)]);
-        Self { folder: Folder::new(name), addresses: free_ports(ip, nodes) }
+        Self { folder: Folder::new(name), is_lit: false, addresses: free_ports(ip, nodes) }
     }
 
     pub fn data(&self, number: usize) -> PathBuf {
@@ -47,7 +49,8 @@ impl Growing {
     pub fn start(&self, number: usize) -> Node {
         let (data, n) = (self.data(number), number.to_string());
         let mut command = reunite();
-        command.args(["tier1", "--number", &n, "--no-beacon"]);
+        command.args(["tier1", "--number", &n]);
+        command.args(Some("--no-beacon").filter(|_| !self.is_lit));
         command.arg("--peers").arg(data.join("peers.json")).arg("--data").arg(&data);
         let node = Node::start(command, format!("node {number}"));
         node.wait_for("Number (Enter");

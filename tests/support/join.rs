@@ -143,7 +143,7 @@ pub struct Open {
 
 impl Open {
     pub fn of(member: &Arc<Member>) -> Self {
-        let door = Door::open("127.0.0.1:0".parse().expect("an address")).expect("open");
+        let door = Door::open("127.0.0.1:0".parse().expect("an address"), false).expect("open");
         let (address, code) = (door.address(), door.expose().to_string());
         let (decide, decision) = sync_channel(1);
         let (tell, asked) = sync_channel(1);

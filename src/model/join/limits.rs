@@ -25,6 +25,18 @@ pub const JOIN_SOURCES: usize = 256;
 pub const JOIN_CROWDED: Duration = Duration::from_secs(60);
 /// Pause before it asks again.
 pub const JOIN_AGAIN: Duration = Duration::from_secs(1);
+/// The port at which a node usually listens.
+pub const USUAL_PORT: u16 = 33_001;
+/// The port at which doors hear newcomers that look for them: the usual one, which firewalls let in.
+pub const SEARCH_PORT: u16 = USUAL_PORT;
+/// How long a newcomer looks for a door on the local network before it asks for an address.
+pub const DOOR_SEARCH: Duration = Duration::from_secs(5);
+/// Pause before it asks all again: wireless links lose more of what is sent to all.
+pub const SEARCH_AGAIN: Duration = Duration::from_millis(500);
+/// How long it waits for further answers after the first.
+pub const SEARCH_MORE: Duration = Duration::from_secs(1);
+/// Most answers that are looked at.
+pub const MAX_DOORS: usize = 4;
 /// How long the person at the member may think whether to let somebody in.
 pub const JOIN_DECISION: Duration = Duration::from_secs(10 * 60);
 /// How long either side waits for a message that the other need not think about.

@@ -23,6 +23,7 @@ pub mod pake;
 pub mod paper;
 pub mod porter;
 pub mod request;
+pub mod search;
 pub mod sponsor;
 pub mod welcome;
 pub mod words;

@@ -9,6 +9,7 @@ use crate::net::context::Context;
 use crate::net::udp;
 use crate::net::wire::{Wire, is_not_yet, wait_for_any};
 use std::net::{IpAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// Tries at a port in the range that the original uses, before any is taken.
@@ -66,7 +67,7 @@ fn accept(context: &Context, listener: &TcpListener, expected: IpAddr) -> Result
         if let Some(caller) = first_to_speak(&mut callers) {
             return Ok(caller);
         }
-        match wait_for_any(listener, callers.iter(), deadline, &context.stop) {
+        match wait_for_any(listener, callers.iter().map(AsFd::as_fd), deadline, &context.stop) {
             Err(error @ Error::Deadline { .. }) => return callers.into_iter().next().ok_or(error),
             waited => waited?,
         }

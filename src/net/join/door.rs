@@ -16,9 +16,11 @@ use crate::model::join::message::Sealed;
 use crate::model::join::porter::{self, Caller, Step};
 use crate::model::join::request::Request;
 use crate::model::limits::SLICE;
+use crate::net::join::search::Sign;
 use crate::net::join::talk::{SealedTalk, Talk};
 use crate::net::wire::{is_not_yet, wait_for_any};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -32,6 +34,8 @@ pub struct Door {
     address: SocketAddr,
     code: Code,
     closes: Deadline,
+    /// What tells a newcomer on the local network where it is.
+    sign: Option<Sign>,
 }
 
 /// Why a door was closed.
@@ -58,8 +62,9 @@ pub struct Visitor {
 
 impl Door {
     /// Opens a door where the node listens: on the same port if that is free for TCP, else on another. Where the address is
-    /// not this device's any more, on all that it has.
-    pub fn open(at: SocketAddr) -> Result<Self> {
+    /// not this device's any more, on all that it has. Whether a newcomer on the local network may find it by its
+    /// number says `is_sought`.
+    pub fn open(at: SocketAddr, is_sought: bool) -> Result<Self> {
         let wrong = |cause| Error::device("open the door for a newcomer", cause);
         let everywhere: IpAddr = match at.ip() {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -73,7 +78,11 @@ impl Door {
         listener.set_nonblocking(true).map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
         let (code, closes) = (Code::random(&mut rand::rng()), Deadline::after(JOIN_OPEN));
-        Ok(Self { listener, address, code, closes })
+        let sign = is_sought.then(|| Sign::new(code.door(), address));
+        let sign = sign.and_then(|sign| {
+            sign.map_err(|cause| log::warn!("newcomers have to type this address: {cause}")).ok()
+        });
+        Ok(Self { listener, address, code, closes, sign })
     }
 
     /// Where a newcomer calls.
@@ -94,14 +103,18 @@ impl Door {
     /// Waits until somebody has come in, or has closed the door by a wrong code, or nobody has come. Nobody else comes
     /// in after that. `stop` closes the door.
     pub fn wait(self, stop: &Stop) -> Result<Came> {
-        let Self { listener, code, closes, .. } = self;
+        let Self { listener, code, closes, mut sign, .. } = self;
         let mut callers = Callers::new(&code, stop);
         loop {
-            let streams = callers.waiting.iter().map(|one| one.talk.stream());
-            match wait_for_any(&listener, streams, closes.or_after(SLICE), stop) {
+            let streams = callers.waiting.iter().map(|one| one.talk.stream().as_fd());
+            let sockets = streams.chain(sign.iter().flat_map(Sign::sockets));
+            match wait_for_any(&listener, sockets, closes.or_after(SLICE), stop) {
                 Err(Error::Deadline { .. }) if closes.left().is_some() => {}
                 Err(Error::Deadline { .. }) => return Ok(Came::Nobody),
                 waited => waited?,
+            }
+            if let Some(sign) = &mut sign {
+                sign.answer();
             }
             callers.accept(&listener);
             if let Some(came) = callers.progress() {

@@ -4,4 +4,5 @@ pub mod call;
 pub mod door;
 pub mod here;
 pub mod host;
+pub mod search;
 pub mod talk;
