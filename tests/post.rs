@@ -85,6 +85,33 @@ fn a_message_is_kept_only_if_the_person_wants_it() {
     one.wait_for("Your message that waited reached peer 2");
 }
 
+#[test]
+fn a_message_for_which_there_is_no_room_is_not_kept_by_half() {
+    let network = Network::new("half", 2);
+    let mut one = network.tier1(1);
+    let lines = |name: &str| (0..40).map(|at| format!("{name}-{at:02}")).collect::<Vec<_>>();
+    let say = |one: &mut Node, name: &str| {
+        let lines = lines(name);
+        let mut typed = vec!["7", "2"];
+        typed.extend(lines.iter().map(String::as_str));
+        typed.extend(["quit", ""]);
+        one.type_lines(&typed);
+    };
+    say(&mut one, "first");
+    one.wait_for("Kept. peer 2");
+    // The first 24 of these would find room.
+    say(&mut one, "second");
+    one.wait_for("messages that wait for peers that are away");
+    one.type_lines(&["7", "2", "third", "quit", ""]);
+    one.wait_for("Kept. peer 2");
+    let two = network.tier1(2);
+    two.wait_for("third");
+    for line in lines("first") {
+        two.wait_for_any(&line);
+    }
+    assert_eq!(two.count("second"), 0);
+}
+
 /// Waits until the list of alarms of a node shows `text`.
 fn listed(node: &mut Node, text: &str) -> Vec<String> {
     let mut lines = Vec::new();

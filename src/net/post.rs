@@ -7,7 +7,7 @@ use crate::base::clock::{Deadline, wall};
 use crate::base::error::{Error, Result};
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
-use crate::model::limits::{COMPARE_PATIENCE, SLOWEST_FILE};
+use crate::model::limits::{COMPARE_PATIENCE, SLOWEST_FILE, STORED_PATIENCE};
 use crate::model::post::bag::{Bag, Lists, Took};
 use crate::model::post::exchange::Exchange;
 use crate::model::post::letter::{Envelope, Letter};
@@ -22,24 +22,30 @@ use crate::store::post_box::PostBox;
 
 // --- the person ---
 
-/// Keeps messages for a peer. They are on the disk when this returns.
+/// Keeps messages for a peer: all of them, or none. They are on the disk when this returns.
 pub fn keep(context: &Context, to: PeerNumber, texts: &[String]) -> Result<()> {
     let book = context.book();
     let keys = book.peer(to).and_then(Peer::keys);
     let Some((post, keys)) = context.post.as_ref().zip(keys) else {
         return Err(Error::input("message", "this network keeps none", "send it again later"));
     };
-    for text in texts {
+    let seal = |text: &String| {
         let text = Spoken::try_from(text.as_str())?;
-        let letter = post.hand().write(keys, &text, wall(), &mut rand::rng())?;
-        if post.change(|bag| bag.take(letter, 0)) != Took::New {
-            post.save(&context.stop)?;
-            return Err(Error::Full { what: "messages that wait for peers that are away" });
-        }
+        post.hand().write(keys, &text, wall(), &mut rand::rng())
+    };
+    let letters = texts.iter().map(seal).collect::<Result<Vec<_>>>()?;
+    let ids: Vec<_> = letters.iter().map(Letter::id).collect();
+    let is_full = post.change(|bag| letters.into_iter().any(|one| bag.take(one, 0) != Took::New));
+    let kept = match is_full {
+        false => post.save(&context.stop),
+        true => Err(Error::Full { what: "messages that wait for peers that are away" }),
+    };
+    match kept {
+        Ok(()) => context.order(Order::Noted),
+        // The person is told that nothing is kept, and may write it again.
+        Err(_) => post.change(|bag| bag.take_back(&ids)),
     }
-    post.save(&context.stop)?;
-    context.order(Order::Noted);
-    Ok(())
+    kept
 }
 
 /// An hour has passed: what is too old goes, and the person is told of what was their own.
@@ -62,25 +68,38 @@ fn number(context: &Context, key: &IdentityKey) -> Option<PeerNumber> {
 
 // --- meetings ---
 
-/// Brings both bags into step, at the end of a meeting that this node called for.
-pub fn call(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+/// Brings both bags into step, at the end of a meeting that this node called for. Whether something new came, others may
+/// lack it, says `news`, also if the meeting breaks off.
+pub fn call(
+    context: &Context,
+    peer: PeerNumber,
+    channel: &mut Channel,
+    news: &mut bool,
+) -> Result<()> {
     let Some(post) = &context.post else { return Ok(()) };
     let mine = post.saved(&context.stop, Bag::lists)?;
     send(channel, &Exchange::Summary(mine.digest()))?;
     let body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
     match Exchange::decode(&body)? {
         Exchange::Given => Ok(()),
-        Exchange::Lists(theirs) => {
+        Exchange::Lists(mut theirs) => {
             send(channel, &Exchange::Lists(mine))?;
-            give(context, post, &theirs, channel)?;
-            take(context, post, peer, channel)
+            give(context, post, &mut theirs, channel)?;
+            take(context, post, peer, channel, news)?;
+            // The receipts of what was just shown here.
+            give(context, post, &mut theirs, channel)
         }
         _ => Err(unexpected()),
     }
 }
 
 /// Answers a peer that does so. One of an earlier version ends the meeting instead.
-pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+pub fn answer(
+    context: &Context,
+    peer: PeerNumber,
+    channel: &mut Channel,
+    news: &mut bool,
+) -> Result<()> {
     let Some(body) = channel.receive(Deadline::after(COMPARE_PATIENCE))? else { return Ok(()) };
     let Some(post) = &context.post else { return Ok(()) };
     let Exchange::Summary(digest) = Exchange::decode(&body)? else { return Err(unexpected()) };
@@ -90,17 +109,26 @@ pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Res
     }
     send(channel, &Exchange::Lists(mine))?;
     let body = channel.receive_first(Deadline::after(COMPARE_PATIENCE), SLOWEST_FILE)?;
-    let Exchange::Lists(theirs) = Exchange::decode(&body)? else { return Err(unexpected()) };
-    take(context, post, peer, channel)?;
-    give(context, post, &theirs, channel)
+    let Exchange::Lists(mut theirs) = Exchange::decode(&body)? else { return Err(unexpected()) };
+    take(context, post, peer, channel, news)?;
+    give(context, post, &mut theirs, channel)?;
+    take(context, post, peer, channel, news)
 }
 
 fn send(channel: &mut Channel, message: &Exchange) -> Result<()> {
     channel.send(&message.encode())
 }
 
-fn give(context: &Context, post: &PostBox, theirs: &Lists, channel: &mut Channel) -> Result<()> {
+/// Gives what is not in the other bag, which then holds that too, or has no room for it.
+fn give(
+    context: &Context,
+    post: &PostBox,
+    theirs: &mut Lists,
+    channel: &mut Channel,
+) -> Result<()> {
     let (receipts, letters) = post.saved(&context.stop, |bag| bag.beyond(theirs))?;
+    theirs.receipts.extend(receipts.iter().map(|(_, receipt)| receipt.name()));
+    theirs.letters.extend(letters.iter().map(|(_, letter)| letter.id()));
     let flow = channel.flow(SLOWEST_FILE);
     for (age, receipt) in receipts {
         send(channel, &Exchange::Receipt(age, Box::new(receipt)))?;
@@ -113,13 +141,20 @@ fn give(context: &Context, post: &PostBox, theirs: &Lists, channel: &mut Channel
     send(channel, &Exchange::Given)
 }
 
-fn take(context: &Context, post: &PostBox, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
+fn take(
+    context: &Context,
+    post: &PostBox,
+    peer: PeerNumber,
+    channel: &mut Channel,
+    news: &mut bool,
+) -> Result<()> {
     let (mut inbox, mut is_new) = (Vec::new(), false);
     let (mut letters, mut receipts, mut carried) = (0, 0, 0);
+    // The other side may first have to make sure of its own disk.
+    let mut body = channel.receive_first(Deadline::after(STORED_PATIENCE), SLOWEST_FILE);
     let flow = channel.flow(SLOWEST_FILE);
     let heard = loop {
-        let message = channel.receive_of(&flow).and_then(|body| Exchange::decode(&body));
-        match message {
+        match body.and_then(|body| Exchange::decode(&body)) {
             Ok(Exchange::Receipt(age, receipt)) if receipts < MAX_RECEIPTS => {
                 receipts += 1;
                 is_new |= take_receipt(context, post, *receipt, age);
@@ -136,6 +171,7 @@ fn take(context: &Context, post: &PostBox, peer: PeerNumber, channel: &mut Chann
             Ok(_) => break Err(unexpected()),
             Err(error) => break Err(error),
         }
+        body = channel.receive_of(&flow);
     };
     // What has come is not lost because the rest did not.
     is_new |= open(context, post, &inbox)?;
@@ -143,9 +179,7 @@ fn take(context: &Context, post: &PostBox, peer: PeerNumber, channel: &mut Chann
     if carried > 0 {
         log::info!("peer {peer} gave {carried} messages to be carried");
     }
-    if is_new || carried > 0 {
-        context.order(Order::Applied(peer));
-    }
+    *news |= is_new || carried > 0;
     heard
 }
 

@@ -19,6 +19,7 @@ use crate::net::context::{Context, Order};
 use crate::net::declined;
 use crate::net::dial::dial;
 use crate::net::intake::{self, Intake, TakenIn};
+use crate::net::members::Standing;
 use crate::net::meter::Meter;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
 use crate::net::roll;
@@ -27,6 +28,7 @@ use crate::net::{bell, post};
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Calls `peer` and brings both ledgers into step.
@@ -86,14 +88,31 @@ pub(in crate::net) struct Visit<'a> {
     is_behind: bool,
     /// What both have in the end, if nothing is left out.
     both: Heads,
+    /// Whether letters or receipts came that others may lack.
+    posted: bool,
+    /// Who belonged to the network when it began.
+    began: Arc<Standing>,
 }
 
 impl<'a> Visit<'a> {
     fn new(context: &'a Context, peer: PeerNumber, channel: &'a mut Channel) -> Self {
         let (told, taken, round_trip) = (Heads::default(), Taken::default(), Instant::now());
         let (ticket, both) = (Ticket::default(), Heads::default());
-        let (not_taken, is_behind) = (0, false);
-        Self { context, peer, channel, round_trip, told, taken, ticket, not_taken, is_behind, both }
+        let began = context.members.now();
+        Self {
+            context,
+            peer,
+            channel,
+            round_trip,
+            told,
+            taken,
+            ticket,
+            not_taken: 0,
+            is_behind: false,
+            both,
+            posted: false,
+            began,
+        }
     }
 
     fn meet(&mut self) -> Result<Stored> {
@@ -127,7 +146,7 @@ impl<'a> Visit<'a> {
         let stored = self.hear_stored()?;
         self.take(&theirs.heads)?;
         self.say_stored(&theirs.heads)?;
-        let posted = post::call(self.context, self.peer, self.channel);
+        let posted = post::call(self.context, self.peer, self.channel, &mut self.posted);
         self.end(posted)?;
         Ok(stored)
     }
@@ -150,7 +169,7 @@ impl<'a> Visit<'a> {
         ranges.retain(|range| !spare.contains(&range.name));
         self.give(&theirs, &ranges, Vec::new(), pace)?;
         self.hear_stored()?;
-        let posted = post::answer(self.context, self.peer, self.channel);
+        let posted = post::answer(self.context, self.peer, self.channel, &mut self.posted);
         self.end(posted)
     }
 
@@ -424,14 +443,15 @@ impl<'a> Visit<'a> {
         if !broken && !self.is_behind && self.not_taken == 0 {
             self.context.monitor.in_step(self.peer, self.both.clone());
         }
-        // Whoever is new may have written what was not wanted before.
-        if roll::follow(self.context) {
+        // Whoever is new may have written what was not wanted before. It may be another thread that took them in.
+        roll::follow(self.context);
+        if !Arc::ptr_eq(&self.began, &self.context.members.now()) {
             self.context.order(Order::Returned(self.peer));
         }
         if self.taken.alarms {
             bell::tell(self.context);
         }
-        if news {
+        if news || self.posted {
             self.context.order(Order::Applied(self.peer));
         }
         if changes > 0 || waiting > 0 || full > 0 {

@@ -124,6 +124,11 @@ impl Bag {
         Took::New
     }
 
+    /// Takes own letters out again that are not to be sent after all.
+    pub fn take_back(&mut self, ids: &[LetterId]) {
+        ids.iter().for_each(|id| _ = self.letters.remove(id));
+    }
+
     fn count(&self, is_one: impl Fn(&crate::model::post::letter::Envelope) -> bool) -> usize {
         self.letters.values().filter(|held| is_one(&held.what.envelope())).count()
     }

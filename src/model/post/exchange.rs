@@ -5,6 +5,7 @@
 //!                      answerer: Given, if it holds the same; else Lists
 //! caller: Lists  Receipt ...  Letter ...  Given
 //!                      answerer: Receipt ...  Letter ...  Given
+//! caller: Receipt ...  Letter ...  Given                          what follows from that
 //!
 //! Summary = digest 32                        Lists = count u16 *( letter 16 )  count u16 *( receipt 16 )
 //! Letter  = age u16 (h)  letter              Receipt = age u16 (h)  receipt
