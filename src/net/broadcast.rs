@@ -24,6 +24,7 @@ use crate::net::roll;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -131,6 +132,9 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(Error::Stopped),
         }
+        if context.lost_orders.swap(false, Ordering::Relaxed) {
+            asked.extend(take(context, Order::Noted, &mut debts, &mut comebacks));
+        }
         if context.sealed.is_some() && meet <= Instant::now() {
             meet = Instant::now() + rumour::next_meeting(&mut rand::rng());
             if let Some(peer) = rumour::anybody(&others(context), &mut rand::rng()) {
@@ -165,7 +169,15 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
         }
         if hour <= Instant::now() {
             hour = Instant::now() + HOUR;
-            post::hour(context);
+            // A slow disk holds up nobody else.
+            let node = Arc::clone(context);
+            let started = context.crew.spawn("hour", move || {
+                post::hour(&node);
+                Ok(())
+            });
+            if let Err(error) = started {
+                log::warn!("{error}; what waits for peers is an hour younger than it is");
+            }
         }
     }
 }

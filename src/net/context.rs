@@ -17,6 +17,7 @@ use crate::store::peer_book::PeerBook;
 use crate::store::post_box::PostBox;
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
 /// A tier-1 node, as its threads see it.
@@ -54,6 +55,8 @@ pub struct Context {
     pub crew: Crew,
     /// Where changes are told that peers may not have yet.
     pub orders: SyncSender<Order>,
+    /// Whether there was no room for some of them.
+    pub lost_orders: AtomicBool,
     /// What a person asked for and is still under way.
     pub work: Work,
 }
@@ -126,11 +129,10 @@ impl Context {
         self.socket.as_ref().ok_or(Error::Stopped)
     }
 
-    /// Tells the broadcast thread. When its queue is full there is enough to do: the next order or retry
-    /// sends the whole database anyway.
+    /// Tells the broadcast thread. What it has no room for makes it bring everybody into step: nothing is forgotten.
     pub fn order(&self, order: Order) {
         if self.orders.try_send(order).is_err() {
-            log::debug!("the broadcast queue is full");
+            self.lost_orders.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -117,6 +117,7 @@ impl Node {
             shelves: Default::default(),
             crew: Default::default(),
             orders,
+            lost_orders: Default::default(),
             work: Default::default(),
         });
         // What this node has to say by itself: that it agrees with its admission, where it is.

@@ -68,6 +68,7 @@ impl Inside {
             shelves: Default::default(),
             crew: Default::default(),
             orders,
+            lost_orders: Default::default(),
             work: Default::default(),
         };
         let inside = Self { context, number };
