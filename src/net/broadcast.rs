@@ -141,68 +141,53 @@ pub fn run(context: &Arc<Context>, orders: &Receiver<Order>) -> Result<()> {
                 debts.owe(peer, context.database.now(), Duration::ZERO);
             }
         }
-        if !asked.is_empty() {
-            // All that was asked for meanwhile is done by one broadcast.
-            if let Some(seat) = broadcasts.take(&()) {
-                let (node, works) = (Arc::clone(context), std::mem::take(&mut asked));
-                let started = context.crew.spawn("broadcast", move || {
-                    send_to_all(&node);
-                    drop((seat, works));
-                    Ok(())
-                });
-                if let Err(error) = started {
-                    log::warn!("{error}; it is tried again");
-                    asked.push(context.work.clone());
-                    context.stop.wait(NO_THREAD_PAUSE);
-                }
-            }
+        // All that was asked for meanwhile is done by one broadcast.
+        if let Some(seat) = broadcasts.take(&()).filter(|_| !asked.is_empty()) {
+            let works = std::mem::take(&mut asked);
+            let done = in_thread(context, "broadcast", move |node| {
+                send_to_all(node);
+                drop((seat, works));
+            });
+            asked.extend((!done).then(|| context.work.clone()));
         }
         // Who has come back does not wait for those that get what is passed on, one after the other.
         while let Some(seat) = returns.take(&()) {
             let Some((peer, missed)) = debts.next_due(&look(), true) else { break };
-            retry_in_thread(context, seat, peer, missed, true);
+            in_thread(context, "retry", move |node| retry(node, peer, missed, true, seat));
         }
         if let Some(seat) = retries.take(&()) {
             if let Some((peer, missed)) = debts.next_due(&look(), false) {
-                retry_in_thread(context, seat, peer, missed, false);
+                in_thread(context, "retry", move |node| retry(node, peer, missed, false, seat));
             }
         }
         if hour <= Instant::now() {
             hour = Instant::now() + HOUR;
             // A slow disk holds up nobody else.
-            let node = Arc::clone(context);
-            let started = context.crew.spawn("hour", move || {
-                post::hour(&node);
-                Ok(())
-            });
-            if let Err(error) = started {
-                log::warn!("{error}; what waits for peers is an hour younger than it is");
-            }
+            in_thread(context, "hour", post::hour);
         }
     }
 }
 
-fn retry_in_thread(
+/// Does it in a thread of the crew; returns whether there is one.
+fn in_thread(
     context: &Arc<Context>,
-    seat: Seat<()>,
-    peer: PeerNumber,
-    missed: bool,
-    is_urgent: bool,
-) {
+    name: &'static str,
+    work: impl FnOnce(&Context) + Send + 'static,
+) -> bool {
     let node = Arc::clone(context);
-    let started = context.crew.spawn("retry", move || {
-        retry(&node, peer, missed, is_urgent);
-        drop(seat);
+    let started = context.crew.spawn(name, move || {
+        work(&node);
         Ok(())
     });
-    if let Err(error) = started {
+    if let Err(error) = &started {
         log::warn!("{error}; it is tried again");
         context.stop.wait(NO_THREAD_PAUSE);
     }
+    started.is_ok()
 }
 
-/// Sends to one peer what it may lack.
-fn retry(context: &Context, peer: PeerNumber, missed: bool, is_urgent: bool) {
+/// Sends to one peer what it may lack, on this seat.
+fn retry(context: &Context, peer: PeerNumber, missed: bool, is_urgent: bool, _seat: Seat<()>) {
     let begun = Instant::now();
     let Some(outcome) = send_to_one(context, peer) else { return };
     let is_full = outcome == Outcome::Full;
