@@ -17,7 +17,8 @@ use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::{IdentityKey, NetworkKeys, SecretKey};
 use crate::model::limits::{
-    BEACON_EVERY, BEACON_GAP, BEACON_JITTER, BEACON_QUICK, BEACONS_BURST, BEACONS_RATE, LOWEST_PORT,
+    BEACON_EVERY, BEACON_GAP, BEACON_JITTER, BEACON_QUICK, BEACON_SOURCES, BEACONS_BURST,
+    BEACONS_RATE, LOWEST_PORT,
 };
 use crate::model::statement::SIGNATURE_BYTES;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -247,8 +248,9 @@ pub struct Watch {
     members: HashMap<PeerNumber, IdentityKey>,
     /// The last beacon of each member.
     heard: HashMap<PeerNumber, (u64, u32)>,
-    /// Signatures that are checked.
-    checks: Buckets<()>,
+    /// Signatures that are checked, by the address from which they come: who has the key of the network and was shut
+    /// out keeps nobody else from being heard.
+    checks: Buckets<IpAddr>,
 }
 
 impl Watch {
@@ -259,7 +261,7 @@ impl Watch {
         members: impl IntoIterator<Item = (PeerNumber, IdentityKey)>,
     ) -> Self {
         let members = members.into_iter().collect();
-        let checks = Buckets::new(BEACONS_BURST, BEACONS_RATE, 1);
+        let checks = Buckets::new(BEACONS_BURST, BEACONS_RATE, BEACON_SOURCES);
         Self { seal, me, members, heard: HashMap::new(), checks }
     }
 
@@ -303,7 +305,7 @@ impl Watch {
             return Err(Ignored::Old);
         }
         let key = self.members.get(&beacon.member).ok_or(Ignored::Forged)?;
-        if !self.checks.take((), now) {
+        if !self.checks.take(ip.into(), now) {
             return Err(Ignored::Often);
         }
         let said = self.seal.said(&body);
@@ -421,6 +423,9 @@ mod tests {
             .collect();
         let checked = forged.iter().filter(|why| **why == Ignored::Forged).count();
         assert_eq!(checked, BEACONS_BURST as usize);
+        // Whoever is elsewhere is heard meanwhile.
+        let other = liar.light(&beacon(3, 1, 1), [1; 12]);
+        assert!(watch.datagram(&other, from(3), now).is_ok());
         let lit = lamp(7, 2).light(&beacon(2, 1, 1), [1; 12]);
         assert!(watch.datagram(&lit, from(2), now + Duration::from_secs(1)).is_ok());
     }

@@ -306,11 +306,13 @@ pub const BEACON_QUICK: [Duration; 3] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(6)];
 /// Shortest time between two, whatever happens.
 pub const BEACON_GAP: Duration = Duration::from_secs(1);
-/// Beacons of members whose signature is checked: at once, and each second after that. One costs half a
+/// Beacons from one address whose signature is checked: at once, and each second after that. One costs half a
 /// millisecond on a Pi, and only who has the key can cause it.
-pub const BEACONS_BURST: f64 = 200.0;
+pub const BEACONS_BURST: f64 = 100.0;
 /// See `BEACONS_BURST`.
-pub const BEACONS_RATE: f64 = 50.0;
+pub const BEACONS_RATE: f64 = 5.0;
+/// Addresses from which beacons are counted.
+pub const BEACON_SOURCES: usize = 1024;
 /// Ports to which one beacon is sent: those of the members, which mostly have the same. Of more, some at random.
 pub const BEACON_PORTS: usize = 16;
 /// Addresses of its machine at which a node listens and from which it sends beacons.

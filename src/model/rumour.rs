@@ -8,6 +8,7 @@
 //! In a small network everybody is met at once after a change, a start, a return. In a large one some are: what a node does
 //! for one event must not grow with the number of its peers.
 
+use crate::model::beacon::HEADS_BYTES;
 use crate::model::bucket::Buckets;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{
@@ -17,6 +18,7 @@ use crate::model::limits::{
 use crate::model::liveness::State;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// Whom to meet, each after how long.
@@ -55,6 +57,35 @@ pub fn applied(others: &[PeerNumber], from: PeerNumber, rng: &mut impl Rng) -> P
 pub fn differs(near: usize, rng: &mut impl Rng) -> Option<Duration> {
     let is_chosen = rng.random_range(0..near.max(1)) < GOSSIP_TO;
     is_chosen.then(|| about(GOSSIP_AFTER, rng))
+}
+
+/// What peers and this node held when a beacon said that it is not the same.
+#[derive(Debug, Default)]
+pub struct Apart(HashMap<PeerNumber, (Held, Held, u32)>);
+
+/// The part of the hash of heads that stands in a beacon.
+type Held = [u8; HEADS_BYTES];
+
+impl Apart {
+    /// Whether `peer`, which holds `theirs`, is to be met because this node holds `own`. Where meetings change nothing,
+    /// since one of both is full or does not want what the other has, it is at fewer and fewer of its beacons.
+    pub fn are(&mut self, peer: PeerNumber, own: Held, theirs: Held) -> bool {
+        if own == theirs {
+            self.0.remove(&peer);
+            return false;
+        }
+        let (own_before, before, times) = self.0.entry(peer).or_insert((own, theirs, 0));
+        if (*own_before, *before) != (own, theirs) {
+            (*own_before, *before, *times) = (own, theirs, 0);
+        }
+        *times = times.saturating_add(1);
+        times.is_power_of_two()
+    }
+
+    /// Forgets all others.
+    pub fn keep(&mut self, is_peer: impl Fn(PeerNumber) -> bool) {
+        self.0.retain(|peer, _| is_peer(*peer));
+    }
 }
 
 /// Peers that come back. One of them is met at once by all, or of many by some. When many come back, this node was cut
@@ -124,6 +155,18 @@ mod tests {
         let called = (0..10_000).filter(|_| differs(100, &mut rng).is_some()).count();
         assert!((200..400).contains(&called), "{called} of 10,000 are not 3 in a hundred");
         assert!(differs(1, &mut rng).is_some() && differs(0, &mut rng).is_some());
+    }
+
+    #[test]
+    fn who_stays_different_is_met_less_and_less_often_until_something_changes() {
+        let (mut apart, peer, of) = (Apart::default(), peers(1)[0], |byte| [byte; HEADS_BYTES]);
+        assert!(!apart.are(peer, of(1), of(1)), "the same");
+        let met: Vec<_> = (1..=20).filter(|_| apart.are(peer, of(1), of(2))).collect();
+        assert_eq!(met, [1, 2, 4, 8, 16]);
+        assert!(apart.are(peer, of(1), of(3)) && apart.are(peer, of(2), of(3)), "news at once");
+        assert!(!apart.are(peer, of(3), of(3)) && apart.are(peer, of(2), of(3)));
+        apart.keep(|_| false);
+        assert!(apart.0.is_empty());
     }
 
     #[test]

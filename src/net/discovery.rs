@@ -12,6 +12,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
 use crate::model::limits::{BEACON_PORTS, LOOK_AT_ADDRESSES};
 use crate::model::liveness::State;
+use crate::model::rumour::Apart;
 use crate::net::addresses::Addresses;
 use crate::net::context::{Context, Order};
 use crate::net::ears::Ears;
@@ -73,6 +74,7 @@ pub fn run(
         ears: Ears::new(own.address, is_there),
         rhythm: Rhythm::new(now),
         troubles: Throttle::default(),
+        apart: Apart::default(),
     };
     keeper.house.watch.follow(Some(start.me), members(&start.book));
     // The first look is no change: the node has just told all that it started.
@@ -118,6 +120,7 @@ struct Keeper<'a> {
     ears: Ears,
     rhythm: Rhythm,
     troubles: Throttle,
+    apart: Apart,
 }
 
 impl Keeper<'_> {
@@ -136,6 +139,7 @@ impl Keeper<'_> {
         let now = self.context.members.now();
         if !Arc::ptr_eq(&now, &self.known) {
             self.house.watch.follow(Some(now.me), members(&now.book));
+            self.apart.keep(|peer| now.book.peer(peer).is_some());
             self.known = now;
         }
     }
@@ -147,8 +151,8 @@ impl Keeper<'_> {
         let ports = ports(&context.addresses, &now.book);
         let heads = half(&context.database.heads().digest());
         let (boot, count) = (self.house.boot, self.house.count);
-        for ip in self.ears.own() {
-            let address = SocketAddrV4::new(*ip, own.address.port());
+        for ip in self.ears.open() {
+            let address = SocketAddrV4::new(ip, own.address.port());
             for lamp in &self.house.lamps {
                 // Readers have nothing to compare it with, and need not see that something changes.
                 let heads = match lamp.audience() {
@@ -157,7 +161,7 @@ impl Keeper<'_> {
                 };
                 let beacon = Beacon { member: own.number, boot, count, address, heads };
                 let lit = lamp.light(&beacon, rand::random());
-                if let Err(cause) = broadcast(*ip, &ports, &lit) {
+                if let Err(cause) = broadcast(ip, &ports, &lit) {
                     log::debug!("a beacon from {ip}: {cause}");
                 }
             }
@@ -177,7 +181,7 @@ impl Keeper<'_> {
         }
     }
 
-    fn sighted(&self, Sighting { member, address, heads }: Sighting) {
+    fn sighted(&mut self, Sighting { member, address, heads }: Sighting) {
         let context = self.context;
         let book = context.book();
         let Some(peer) = book.peer(member) else { return };
@@ -187,7 +191,7 @@ impl Keeper<'_> {
             context.order(Order::Returned(member));
         } else if matches!(context.monitor.state(member), State::Quiet(_)) {
             context.order(Order::Returned(member));
-        } else if heads != half(&context.database.heads().digest()) {
+        } else if self.apart.are(member, half(&context.database.heads().digest()), heads) {
             context.order(Order::Differs(member, self.house.watch.near()));
         }
     }

@@ -65,7 +65,7 @@ impl Sign {
 /// Looks on the local network for the door of this number. Returns where it is; several, if somebody there answers
 /// falsely or two doors have one number; none, if it is elsewhere.
 pub fn seek(door: DoorNumber, stop: &Stop, rng: &mut impl CryptoRng) -> Result<Vec<SocketAddr>> {
-    let own = own_addresses().into_iter().chain([Ipv4Addr::LOCALHOST]);
+    let own = own_addresses().unwrap_or_default().into_iter().chain([Ipv4Addr::LOCALHOST]);
     let mouths = Broadcasts::from(own);
     let mut until = Deadline::after(DOOR_SEARCH);
     let (mut asked, mut again) = (Vec::new(), Instant::now());
