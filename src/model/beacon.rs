@@ -9,7 +9,7 @@
 //! It is sealed by ChaCha20-Poly1305 (RFC 8439) under a key that follows from the network key or, for readers, from
 //! the reader key, and signed inside by its node: who shares the key cannot speak in another's name. The address in
 //! it must be the one that it comes from, so a copy sent from elsewhere says nothing; `(boot, count)` must rise, so
-//! neither does a copy sent again. For all that it is a hint: `net` takes an address only after a handshake there.
+//! neither does a copy sent again, to who has heard it since it started. For all that it is a hint: `net` takes an address only after a handshake there.
 
 use crate::model::bucket::Buckets;
 use crate::model::codec::{Decoder, Encoder};

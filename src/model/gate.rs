@@ -24,7 +24,7 @@ use crate::model::secret::Token;
 use crate::model::x25519::{KeyPair, Own};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
@@ -82,7 +82,7 @@ pub struct Gate {
     rng: StdRng,
     calls: Calls,
     /// Where members are, as far as is known.
-    homes: HashSet<IpAddr>,
+    homes: BTreeSet<(IpAddr, PeerNumber)>,
     member_sources: Buckets<IpAddr>,
     /// For knocks marked as a member's: from where members are, and from elsewhere.
     members_home: Buckets<()>,
@@ -105,7 +105,7 @@ impl Gate {
             begun: now,
             rng,
             calls: Calls::default(),
-            homes: HashSet::new(),
+            homes: BTreeSet::new(),
             member_sources: Buckets::new(MEMBER_BURST, MEMBER_RATE, KNOCK_SOURCES),
             members_home: Buckets::new(MEMBERS_BURST, MEMBERS_RATE, 1),
             members_away: Buckets::new(MEMBER_BURST, MEMBER_RATE, 1),
@@ -117,13 +117,15 @@ impl Gate {
     /// Lets in the member with this key, if it knows this token. It is at home at `ip`, and comes in from
     /// elsewhere too.
     pub fn admit(&mut self, number: PeerNumber, key: KnockKey, token: Token, ip: IpAddr) {
-        self.at_home(ip);
+        self.at_home(number, ip);
         self.members.insert(key, Member { number, token, wrong_tokens: 0, locked: None });
     }
 
     /// Of the members only those with these keys are let in from now on, and with these `own` keys.
     pub fn keep(&mut self, keys: &HashSet<KnockKey>, own: Own) {
         self.members.retain(|key, _| keys.contains(key));
+        let numbers: HashSet<_> = self.members.values().map(|member| member.number).collect();
+        self.homes.retain(|(_, number)| numbers.contains(number));
         self.own = own;
     }
 
@@ -133,11 +135,15 @@ impl Gate {
         self.members.get(key).is_some_and(same)
     }
 
-    /// Some member is at home at `ip` too. Of addresses that were learned only so many are remembered.
-    pub fn at_home(&mut self, ip: IpAddr) {
+    /// A member is at home at `ip` too. Of addresses that were learned only so many are remembered.
+    pub fn at_home(&mut self, number: PeerNumber, ip: IpAddr) {
         if self.homes.len() < MAX_HOMES {
-            self.homes.insert(source(ip));
+            self.homes.insert((source(ip), number));
         }
+    }
+
+    fn is_home(&self, ip: IpAddr) -> bool {
+        self.homes.range((ip, PeerNumber::LOWEST)..).next().is_some_and(|(home, _)| *home == ip)
     }
 
     /// Does what can be done before the next knock. To be called after a datagram was answered.
@@ -219,7 +225,7 @@ impl Gate {
         // Its own first: one that floods must not use up what is for all.
         match class {
             Class::Member => {
-                let is_home = self.homes.contains(&ip);
+                let is_home = self.is_home(ip);
                 let all = if is_home { &mut self.members_home } else { &mut self.members_away };
                 self.member_sources.take(ip, now) && all.take((), now)
             }

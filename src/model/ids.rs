@@ -11,6 +11,11 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerNumber(NonZeroU16);
 
+impl PeerNumber {
+    /// The lowest.
+    pub const LOWEST: Self = Self(NonZeroU16::MIN);
+}
+
 impl TryFrom<u64> for PeerNumber {
     type Error = Error;
 

@@ -1,4 +1,5 @@
-//! Every size, count and period, with its unit and reason. Those of the classic dialect stand apart.
+//! Every size, count and period, with its unit and reason. Those of the classic dialect, of joining and of
+//! letters stand apart, each beside what they are for.
 
 pub use crate::model::classic::limits::*;
 use std::time::Duration;

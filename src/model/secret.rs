@@ -26,6 +26,11 @@ impl Token {
         &self.0
     }
 
+    /// Another that is the same.
+    pub fn copy(&self) -> Self {
+        Self(self.0)
+    }
+
     /// Whether both are the same, in a time that does not depend on where they differ.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()

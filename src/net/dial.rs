@@ -31,7 +31,7 @@ pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -
                 if context.addresses.proved(peer, at) {
                     log::info!("peer {} was found at {at}", peer.number);
                 }
-                lock(&sealed.gate).at_home(at.ip());
+                lock(&sealed.gate).at_home(peer.number, at.ip());
                 context.heard(peer.number);
                 if purpose != Purpose::Sync {
                     context.order(Order::Heard(peer.number));

@@ -45,8 +45,7 @@ impl Sealed {
         let mut gate = Gate::new(keys, own.copy(), rand::random(), Instant::now());
         for peer in book.others(me) {
             let (keys, token) = peer.keys().zip(peer.token()).ok_or_else(lacking)?;
-            let token = Token::try_from(&token.expose()[..])?;
-            gate.admit(peer.number, keys.knock, token, peer.address.ip());
+            gate.admit(peer.number, keys.knock, token.copy(), peer.address.ip());
         }
         let (places, signer) = (Places::default(), Signer::new(identity, book.network()));
         let (gate, own) = (Mutex::new(gate), Mutex::new(own));
@@ -63,11 +62,8 @@ impl Sealed {
         gate.keep(&others().map(|(_, key)| key).collect(), own.copy());
         for (peer, key) in others() {
             let Some(token) = peer.token() else { continue };
-            if gate.admits(peer.number, &key, token) {
-                continue;
-            }
-            if let Ok(token) = Token::try_from(&token.expose()[..]) {
-                gate.admit(peer.number, key, token, peer.address.ip());
+            if !gate.admits(peer.number, &key, token) {
+                gate.admit(peer.number, key, token.copy(), peer.address.ip());
             }
         }
         drop(gate);

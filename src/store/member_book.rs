@@ -48,7 +48,7 @@ impl PeerBook {
         let mut all: Vec<_> = typed.into_iter().chain(said).collect();
         let address = *all.first()?;
         all.retain(|other| *other != address);
-        let token = copy(member.token());
+        let token = Some(member.token().copy());
         let peer = Peer::new(member.number, member.organisation.clone(), address, token);
         Some(peer.with_keys(member.keys).with_further(all))
     }
@@ -72,10 +72,6 @@ fn lacking() -> Error {
     Error::input("peers file", "it lacks keys of a sealed network", "take the tier-1 peers file")
 }
 
-fn copy(token: &Token) -> Option<Token> {
-    Token::try_from(token.expose().as_slice()).ok()
-}
-
 fn node(peer: &Peer) -> Result<(Profile, SharedToken)> {
     let place = || format!("peer {}", peer.number);
     let keys = *peer.keys().ok_or_else(|| {
@@ -84,7 +80,7 @@ fn node(peer: &Peer) -> Result<(Profile, SharedToken)> {
     })?;
     let token = peer
         .token()
-        .and_then(copy)
+        .map(Token::copy)
         .ok_or_else(|| Error::input(place(), "it has no token", "take the tier-1 peers file"))?;
     let address = Address::try_from(peer.address)?;
     let (number, organisation) = (peer.number, peer.organisation.clone());

@@ -1,6 +1,5 @@
-//! Store: all files that are read and written: a ledger and the text beside it, copies of readers, peers, identities.
-//! Store: what is on the disk. The data folder, the database file, the peers file, the identity,
-//! and the messages for peers that are away.
+//! Store: what is on the disk: the ledger and the text beside it, copies of readers, peers, identities, and the messages
+//! for peers that are away.
 
 pub mod addresses_file;
 pub mod blocks;

@@ -1,4 +1,4 @@
-//! Builds the state anew from the blocks that count, after a fork was proved or released.
+//! Builds the state anew from the blocks that count, after a fork was proved or released, or somebody was shut out.
 
 use crate::base::error::Result;
 use crate::base::threads::lock;

@@ -15,13 +15,12 @@ use crate::model::join::limits::{MAX_ANSWER, MAX_WELCOME};
 use crate::model::join::request::Request;
 use crate::model::join::welcome::Welcome;
 use crate::model::keys::KnockKey;
-use crate::model::noise::builder;
+use crate::model::noise::{ONE_WAY, builder};
 use crate::model::x25519::{KeyPair, Known, Own};
 use rand::CryptoRng;
 use snow::TransportState;
 use zeroize::Zeroizing;
 
-const PARAMETERS: &str = "Noise_X_25519_ChaChaPoly_BLAKE2s";
 const VERSION: u8 = 1;
 const FOR: usize = 8;
 /// A fresh key, the sealed key of the sender, and the sealed length.
@@ -41,7 +40,7 @@ pub fn seal(
     let hash = request.hash();
     let pairs = [Known::lasting(own.copy()), Known::fresh(KeyPair::random(rng), None)];
     let prologue = prologue(&hash);
-    let mut state = builder(PARAMETERS, own.secret(), pairs, &prologue, rng)
+    let mut state = builder(ONE_WAY, own.secret(), pairs, &prologue, rng)
         .and_then(|builder| builder.remote_public_key(request.keys().knock.as_bytes()))
         .and_then(|builder| builder.build_initiator())
         .map_err(failed)?;
@@ -81,7 +80,7 @@ pub fn open(
     let noise: [u8; NOISE] = from.array()?;
     let pairs = [Known::lasting(own.copy()), Known::fresh(KeyPair::random(rng), None)];
     let prologue = prologue(&hash);
-    let builder = builder(PARAMETERS, own.secret(), pairs, &prologue, rng);
+    let builder = builder(ONE_WAY, own.secret(), pairs, &prologue, rng);
     let mut state = builder.and_then(|builder| builder.build_responder()).map_err(failed)?;
     let mut length = [0; 4];
     match state.read_message(&noise, &mut length) {

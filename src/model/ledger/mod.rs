@@ -7,14 +7,15 @@
 //! ```
 //!
 //! The lowest first: [`names`] of things; [`operation`] one change of one record, each field hashed by itself;
-//! [`packed`] its bytes; [`merkle`] many names as one; [`heads`] how far each log goes; [`membership`] who belongs to the
-//! network; [`alarm`] what calls everybody, and [`alarms`] those that stand; [`entry`] what a block holds;
+//! [`packed`] its bytes; [`merkle`] many names as one; [`heads`] how far each log goes; [`membership`] who belongs to
+//! the network; [`alarm`] what calls everybody, and [`alarms`] those that stand; [`entry`] what a block holds;
 //! [`block`] its bytes; [`stored`] what a ledger's file holds; [`fault`] what is wrong with one; [`fork`] proof of two
-//! histories; [`room`] what each author may fill; [`chains`] the logs of all authors, forks and witnesses; [`pen`]
-//! writes the own log; [`arena`] values of a million records; [`graph`] which operation is over which; [`view`] what
-//! they say of one record; [`history`] its past; [`state`] all of them; [`listing`] them in order; [`import`] rows of
-//! text as operations; [`replica`] a node's whole ledger in memory; [`finding`] and [`audit`] name what cannot be
-//! verified.
+//! histories; [`room`] what each author may fill; [`bar`] what those wrote who are shut out, and [`verdict`] which
+//! blocks count after a fork; [`chains`] the logs of all authors, forks and witnesses; [`pen`] writes the own log;
+//! [`register`] what is said of who belongs to the network; [`arena`] values of a million records; [`graph`] which
+//! operation is over which; [`view`] what they say of one record; [`history`] its past; [`state`] all of them;
+//! [`listing`] them in order; [`import`] rows of text as operations; [`replica`] a node's whole ledger in memory;
+//! [`finding`] and [`audit`] name what cannot be verified.
 
 pub mod alarm;
 pub mod alarms;

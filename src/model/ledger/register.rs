@@ -1,8 +1,8 @@
 //! What the blocks say of who belongs to the network, with where each statement stands. It is the same whatever the
 //! order in which the blocks came, and however often. What follows from it is for `model::membership` to say.
 //!
-//! A log whose author floods it with statements does not fill the memory: so many that stand first in it are
-//! heeded. Of where members are, and what they are called, each log's newest word is kept.
+//! Of a log that is flooded with statements so many are heeded that stand first in it; of where members are, and what
+//! they are called, each log's newest word is kept. How many logs one author may have is `room`'s to say.
 
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::block::Verified;
@@ -51,6 +51,16 @@ pub struct Register {
 }
 
 impl Register {
+    /// Whether a block says anything that belongs here.
+    pub fn is_for(block: &Verified) -> bool {
+        let is_first = block.header().sequence == 0;
+        block.entries().iter().any(|entry| match entry {
+            Entry::Membership(_) => true,
+            Entry::Resume(_) => is_first,
+            _ => false,
+        })
+    }
+
     /// Takes note of what a block says. Returns whether any of it is new.
     pub fn take(&mut self, block: &Verified) -> bool {
         let header = block.header();

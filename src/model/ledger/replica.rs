@@ -27,6 +27,7 @@ use crate::model::limits::{MAX_BLOCK, MAX_LOGS, MAX_OWN_LOGS, MAX_SURE_LOGS, MAX
 use crate::model::section::Section;
 use rand::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 /// What came of blocks that were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +90,7 @@ pub struct Replica {
     namer: Namer,
     chains: Chains,
     state: State,
-    register: Register,
+    register: Arc<Register>,
     alarms: Alarms,
     /// What of them nobody was told yet.
     news: News,
@@ -114,7 +115,7 @@ impl Replica {
             namer,
             chains: Chains::default(),
             state: State::default(),
-            register: Register::default(),
+            register: Arc::default(),
             alarms: Alarms::default(),
             news: News::default(),
             own: Own::Unsure,
@@ -175,8 +176,8 @@ impl Replica {
     }
 
     /// All that it takes to work out who belongs to the network, without the ledger.
-    pub fn voices(&self) -> (Register, Verdicts) {
-        (self.register.clone(), self.chains.verdicts())
+    pub fn voices(&self) -> (Arc<Register>, Verdicts) {
+        (Arc::clone(&self.register), self.chains.verdicts())
     }
 
     /// Says anew who is shut out, and how far what each of them wrote is good.
@@ -299,7 +300,8 @@ impl Replica {
     pub fn apply(&mut self, block: &Verified, changed: &mut HashSet<About>) -> Taken {
         let mut taken = Taken { blocks: 1, ..Taken::default() };
         let header = block.header();
-        taken.membership = self.register.take(block);
+        // Who works it out may have it still: then it is copied, but not for every block.
+        taken.membership = Register::is_for(block) && Arc::make_mut(&mut self.register).take(block);
         self.heard += u64::from(taken.membership);
         taken.alarms = self.alarms.take(block, &mut self.news);
         taken.news = block.entries().iter().any(Entry::is_news);

@@ -14,13 +14,12 @@ use crate::model::codec::{Decoder, Encoder};
 use crate::model::hex;
 use crate::model::keys::IdentityKey;
 use crate::model::post::limits::{LETTER_CONTENTS, SEAL_BYTES};
+use crate::model::statement::SIGNATURE_BYTES;
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use std::fmt;
 
 /// Bytes of the name of a letter.
 pub const ID_BYTES: usize = 16;
-/// Bytes of a signature.
-pub const SIGNATURE_BYTES: usize = 64;
 
 const SIGNED: &[u8] = b"rn-letter1";
 

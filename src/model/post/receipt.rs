@@ -9,7 +9,8 @@ use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::merkle::sha256;
-use crate::model::post::letter::{LetterId, SIGNATURE_BYTES};
+use crate::model::post::letter::LetterId;
+use crate::model::statement::SIGNATURE_BYTES;
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 
 const SIGNED: &[u8] = b"rn-receipt1";

@@ -123,7 +123,7 @@ fn welcome(now: &Standing, request: &Request) -> Result<Welcome> {
     let key: &IdentityKey = &request.keys().identity;
     let number = roster.member(key).ok_or_else(lacking)?.number;
     let members = now.book.all().iter().filter_map(|peer| {
-        let token: SharedToken = Token::try_from(&peer.token()?.expose()[..]).ok()?.into();
+        let token: SharedToken = peer.token()?.copy().into();
         let mut profile = profile(peer)?;
         if profile.keys.identity == *key {
             // As it was asked for, whatever was said since.
