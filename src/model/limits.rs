@@ -1,5 +1,4 @@
-//! Every size, count and period, with its unit and reason. Those of the classic dialect, of joining and of
-//! letters stand apart, each beside what they are for.
+//! Every size, count and period, with its unit and reason. Those of classic, joining and letters stand there.
 
 pub use crate::model::classic::limits::*;
 use std::time::Duration;
