@@ -139,6 +139,11 @@ impl Addresses {
         })
     }
 
+    /// What was to be written is not on the disk yet.
+    pub fn not_written(&self) {
+        lock(&self.0).is_changed = true;
+    }
+
     /// All ports at which members may listen, those of the book first.
     pub fn ports(&self, book: &PeerBook) -> Vec<u16> {
         let inner = lock(&self.0);

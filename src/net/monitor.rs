@@ -8,6 +8,7 @@ use crate::model::bucket::Buckets;
 use crate::model::datagram::CallId;
 use crate::model::ids::PeerNumber;
 use crate::model::ledger::heads::Heads;
+use crate::model::ledger::merkle::Hash;
 use crate::model::limits::{
     ALARM_BURST, ALARM_RATE, MAX_KEPT_LOGS, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE,
 };
@@ -154,15 +155,15 @@ impl Monitor {
         lock(&self.0).seen.entry(peer).or_default().said = Some((Instant::now(), heads));
     }
 
-    /// How far apart a peer and this node are, which has these heads.
-    pub fn apart(&self, peer: PeerNumber, own: &Heads) -> Apart {
+    /// How far apart a peer and this node are, which has these heads of this digest.
+    pub fn apart(&self, peer: PeerNumber, own: &Heads, digest: &Hash) -> Apart {
         let (met, in_step, said) = match lock(&self.0).seen.get(&peer) {
             Some(seen) => (seen.met.clone(), seen.in_step, seen.said),
             None => return Apart::Unknown,
         };
         // What a beacon said before they met does not count any more.
         let said = said.filter(|(at, _)| Some(*at) > in_step).map(|(_, heads)| heads);
-        let is_same = said.map(|said| own.digest().starts_with(&said));
+        let is_same = said.map(|said| digest.starts_with(&said));
         let lacks = met.map(|met| {
             own.beyond(&met).iter().map(|range| u64::from(range.to - range.from)).sum::<u64>()
         });
@@ -207,21 +208,25 @@ mod tests {
         *heads.digest().first_chunk().expect("32 bytes")
     }
 
+    fn apart(monitor: &Monitor, own: &Heads) -> Apart {
+        monitor.apart(2.try_into().expect("2"), own, &own.digest())
+    }
+
     #[test]
     fn how_far_apart_a_peer_is_follows_from_the_last_meeting_and_the_last_beacon() {
         let (monitor, peer) = (Monitor::default(), 2.try_into().expect("2"));
-        assert_eq!(monitor.apart(peer, &heads(3)), Apart::Unknown);
+        assert_eq!(apart(&monitor, &heads(3)), Apart::Unknown);
         monitor.said(peer, half(&heads(3)));
-        assert_eq!(monitor.apart(peer, &heads(3)), Apart::InStep);
-        assert_eq!(monitor.apart(peer, &heads(4)), Apart::Differs);
+        assert_eq!(apart(&monitor, &heads(3)), Apart::InStep);
+        assert_eq!(apart(&monitor, &heads(4)), Apart::Differs);
         monitor.in_step(peer, heads(4));
-        assert_eq!(monitor.apart(peer, &heads(4)), Apart::InStep);
-        assert_eq!(monitor.apart(peer, &heads(9)), Apart::Behind(5));
+        assert_eq!(apart(&monitor, &heads(4)), Apart::InStep);
+        assert_eq!(apart(&monitor, &heads(9)), Apart::Behind(5));
         // It got them from somebody else.
         monitor.said(peer, half(&heads(9)));
-        assert_eq!(monitor.apart(peer, &heads(9)), Apart::InStep);
+        assert_eq!(apart(&monitor, &heads(9)), Apart::InStep);
         // It has something that we lack.
         monitor.said(peer, half(&heads(10)));
-        assert_eq!(monitor.apart(peer, &heads(4)), Apart::Differs);
+        assert_eq!(apart(&monitor, &heads(4)), Apart::Differs);
     }
 }

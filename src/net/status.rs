@@ -25,6 +25,7 @@ const FOR_ALL: u32 = 0o644;
 /// What this node sees of its peers now.
 pub fn now(context: &Context) -> Status {
     let own = context.database.heads();
+    let digest = own.digest();
     let monitor = &context.monitor;
     let standing = context.members.now();
     let peers = standing.book.others(standing.me).map(|peer| PeerStatus {
@@ -35,7 +36,7 @@ pub fn now(context: &Context) -> Status {
         heard: monitor.last_heard(peer.number),
         round_trip: monitor.round_trip(peer.number),
         in_step: monitor.last_in_step(peer.number),
-        apart: monitor.apart(peer.number, &own),
+        apart: monitor.apart(peer.number, &own, &digest),
     });
     Status {
         me: standing.me,
@@ -78,6 +79,7 @@ impl Files {
         self.looked = Some(now);
         if let Some(learned) = context.addresses.take_changed(self.boot) {
             if let Err(error) = learned.write(&self.addresses) {
+                context.addresses.not_written();
                 self.trouble(&error);
             }
         }
