@@ -8,6 +8,7 @@ mod support;
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
+use reunite::base::clock::Deadline;
 use reunite::base::error::Error;
 use reunite::model::caller::CallState;
 use reunite::model::codec::Encoder;
@@ -63,7 +64,7 @@ const MOST_LINES: usize = 12;
 const NOTHING: [u8; 0] = [];
 
 /// What the processes of attackers do.
-const ROLES: [(&str, Role); 20] = [
+const ROLES: [(&str, Role); 21] = [
     ("strange", strange),
     ("unknown", unknown),
     ("unwelcome-reader", unwelcome_reader),
@@ -84,6 +85,7 @@ const ROLES: [(&str, Role); 20] = [
     ("seized", seized),
     ("over-limits", over_limits),
     ("forger", forger),
+    ("offender", offender),
 ];
 
 #[test]
@@ -1161,6 +1163,39 @@ fn forger(held: &Held) {
     raw.frame(&Meeting::Proof(Box::new(proof)).encode()).expect("sent");
     raw.frame(&Meeting::Given { spare: Vec::new() }.encode()).expect("sent");
     assert!(matches!(Meeting::decode(&raw.expect()), Ok(Meeting::Stored(_))));
+}
+
+#[test]
+fn a_peer_that_forges_again_and_again_is_set_aside_and_others_are_served() {
+    let mut siege = siege_with_secrets("set-aside");
+    siege.suffer("offender", Holds::Peer(2));
+    siege.node().wait_for_any("is set aside for 10 minutes, by this node alone: sent a ledger");
+    let peers = siege.node.as_mut().expect("runs").ask(&["11"]).join("\n");
+    assert_eq!(peers.matches("SET ASIDE for").count(), 1, "{peers}");
+    let people = siege.network.people(1);
+    assert!(!people.iter().any(|row| row.starts_with("Forged")), "{people:?}");
+    siege.end();
+}
+
+/// Forges until it is not let in any more. Another peer is, all the time.
+fn offender(held: &Held) {
+    let other = Held::of(&held.folder, Holds::Peer(3));
+    let block = Author::of(held).block(&["Forged, , , missing, 3"]);
+    let mut changed = block.bytes().to_vec();
+    changed[100] ^= 1;
+    let mut times = 0;
+    while let Ok(mut channel) = held.open(Purpose::Sync) {
+        let begin = heads_of(&[&block]).encode();
+        let forged = pieces_of(&[changed.clone()]).encode();
+        // It may be cut off at any of these.
+        let _ = channel.send(&begin).and_then(|()| channel.send(&forged));
+        let _ = channel.finish();
+        while let Ok(Some(_)) = channel.receive(Deadline::after(Duration::from_secs(60))) {}
+        times += 1;
+        assert!(times < 100, "it is let in for ever");
+    }
+    assert!(times >= 2, "one offence is none");
+    other.say("I am no forger").expect("heard");
 }
 
 // --- a seized tier-1 device ---

@@ -31,6 +31,11 @@ pub enum Error {
         /// What it did.
         what: String,
     },
+    /// The other side gave what is not what somebody signed: no honest node does, unless its memory fails.
+    Forged {
+        /// What it gave.
+        what: String,
+    },
     /// The time for it ran out.
     Deadline {
         /// What was waited for.
@@ -73,6 +78,11 @@ impl Error {
         Self::Peer { what: what.into() }
     }
 
+    /// The other side gave what nobody signed.
+    pub fn forged(what: impl Into<String>) -> Self {
+        Self::Forged { what: what.into() }
+    }
+
     /// What the person can do about it, if there is anything.
     pub fn advice(&self) -> Option<&str> {
         match self {
@@ -94,7 +104,7 @@ impl fmt::Display for Error {
         match self {
             Self::Device { what, cause } => write!(f, "{what}: {cause}"),
             Self::Input { place, what, .. } => write!(f, "{place}: {what}"),
-            Self::Peer { what } => f.write_str(what),
+            Self::Peer { what } | Self::Forged { what } => f.write_str(what),
             Self::Deadline { what } => write!(f, "{what}: time ran out"),
             Self::Full { what } => write!(f, "no place left: {what}"),
             Self::Busy { retry_after } => {

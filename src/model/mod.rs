@@ -32,6 +32,7 @@ pub mod offer;
 pub mod parcel;
 pub mod passphrase;
 pub mod post;
+pub mod presence;
 pub mod public;
 pub mod public_view;
 pub mod reader;

@@ -40,6 +40,8 @@ pub struct PeerStatus {
     pub in_step: Option<Instant>,
     /// How far apart both are.
     pub apart: Apart,
+    /// For how long it is set aside still, if it is.
+    pub aside: Option<Duration>,
 }
 
 /// What a node sees.
@@ -137,6 +139,7 @@ impl PeerStatus {
             Apart::Unknown | Apart::Differs => None,
         };
         put("lacks_blocks", lacks.into());
+        put("set_aside_seconds", self.aside.map(|left| left.as_secs()).into());
         Value::Object(fields)
     }
 }
@@ -186,6 +189,7 @@ mod tests {
             round_trip: (state == State::Up).then_some(Duration::from_micros(1500)),
             in_step: (state == State::Up).then_some(begun),
             apart,
+            aside: None,
         };
         let peers = vec![
             peer(2, State::Up, Apart::InStep),

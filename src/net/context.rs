@@ -9,7 +9,7 @@ use crate::net::addresses::Addresses;
 use crate::net::classic::state::Classic;
 use crate::net::members::Members;
 use crate::net::monitor::Monitor;
-use crate::net::notice::Notices;
+use crate::net::notice::{Notice, Notices};
 use crate::net::sealed::Sealed;
 use crate::net::shelf::Shelves;
 use crate::store::database::{Database, Ticket};
@@ -114,6 +114,13 @@ impl Context {
     pub fn heard(&self, peer: PeerNumber) {
         if self.monitor.heard(peer) {
             self.is_back(peer);
+        }
+    }
+
+    /// A peer did what no honest one does. If it goes on, it is set aside for a while, and the person is told why.
+    pub fn offended(&self, peer: PeerNumber, what: &str) {
+        if self.monitor.offended(peer) {
+            self.notices.tell(Notice::SetAside { peer, what: what.to_owned() });
         }
     }
 

@@ -8,7 +8,7 @@ pub fn because(error: &Error) -> Declined {
     match error {
         Error::Stopped => Declined::Stopping,
         Error::Deadline { .. } | Error::Busy { .. } => Declined::Busy,
-        Error::Peer { .. } => Declined::Wrong,
+        Error::Peer { .. } | Error::Forged { .. } => Declined::Wrong,
         Error::Device { .. } | Error::Input { .. } | Error::Full { .. } => Declined::Disk,
     }
 }

@@ -14,6 +14,9 @@ use zeroize::Zeroizing;
 /// Opens a session with `peer`, wherever it may be. One that does not answer costs `CALL_PATIENCE`.
 pub fn dial(context: &Context, sealed: &Sealed, peer: &Peer, purpose: Purpose) -> Result<Channel> {
     let keys = peer.keys().ok_or_else(lacking)?;
+    if context.monitor.is_aside(peer.number) {
+        return Err(Error::peer("it is set aside for a while"));
+    }
     let now = context.members.now();
     let token = Sealed::own_token(&now.book, now.me)?;
     let errand = || {

@@ -36,8 +36,8 @@ pub fn open(context: &Context, sealed: &Sealed, socket: &UdpSocket, admitted: Ad
         }
     }
     let error = match done {
-        Err(error @ (Error::Device { .. } | Error::Peer { .. } | Error::Deadline { .. })) => error,
-        Ok(()) | Err(_) => return,
+        Ok(()) | Err(Error::Stopped | Error::Input { .. } | Error::Full { .. }) => return,
+        Err(error) => error,
     };
     match visitor {
         Visitor::Member(peer) => {

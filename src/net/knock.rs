@@ -91,6 +91,9 @@ impl Listener<'_> {
 
     fn admit(&mut self, knock: Box<Knock>) {
         if let Visitor::Member(peer) = knock.visitor() {
+            if self.context.monitor.is_aside(peer) {
+                return log::debug!("peer {peer} knocks, and is set aside");
+            }
             self.context.heard(peer);
         }
         match self.sealed.places.admit(knock) {

@@ -10,7 +10,8 @@ use crate::model::ids::PeerNumber;
 use crate::model::ledger::heads::Heads;
 use crate::model::ledger::merkle::Hash;
 use crate::model::limits::{
-    ALARM_BURST, ALARM_RATE, MAX_KEPT_LOGS, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE,
+    ALARM_BURST, ALARM_RATE, MAX_KEPT_LOGS, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE, OFFENCES,
+    SET_ASIDE,
 };
 use crate::model::liveness::{Liveness, Sign, State};
 use crate::model::status::Apart;
@@ -29,6 +30,7 @@ struct Inner {
     seen: HashMap<PeerNumber, Seen>,
     messages: Buckets<PeerNumber>,
     alarms: Buckets<PeerNumber>,
+    offences: Buckets<PeerNumber>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,8 @@ struct Seen {
     /// When its last beacon came, and what it said of its heads.
     said: Option<(Instant, [u8; HEADS_BYTES])>,
     trouble: Throttle,
+    /// Until when it is set aside.
+    aside: Option<Instant>,
 }
 
 impl Default for Monitor {
@@ -61,6 +65,7 @@ impl Monitor {
             seen: HashMap::new(),
             messages: Buckets::new(MESSAGE_BURST, MESSAGE_RATE, MAX_PEERS),
             alarms: Buckets::new(ALARM_BURST, ALARM_RATE, MAX_PEERS),
+            offences: Buckets::new(OFFENCES, 1.0 / SET_ASIDE.as_secs_f64(), MAX_PEERS),
         }))
     }
 
@@ -175,6 +180,32 @@ impl Monitor {
         }
     }
 
+    // --- conduct ---
+
+    /// A peer did what no honest one does. Returns whether it is set aside for it from now on: this node alone does so,
+    /// for a while, since nobody else has seen it and a failing memory does the same.
+    pub fn offended(&self, peer: PeerNumber) -> bool {
+        let (mut inner, now) = (lock(&self.0), Instant::now());
+        let is_over = !inner.offences.take(peer, now);
+        let aside = &mut inner.seen.entry(peer).or_default().aside;
+        let was_aside = aside.is_some_and(|until| now < until);
+        if is_over && !was_aside {
+            *aside = Some(now + SET_ASIDE);
+        }
+        is_over && !was_aside
+    }
+
+    /// Whether a peer is set aside now: nothing is said with it.
+    pub fn is_aside(&self, peer: PeerNumber) -> bool {
+        self.aside(peer).is_some()
+    }
+
+    /// For how long a peer is set aside still.
+    pub fn aside(&self, peer: PeerNumber) -> Option<Duration> {
+        let until = lock(&self.0).seen.get(&peer)?.aside?;
+        until.checked_duration_since(Instant::now())
+    }
+
     // --- noise ---
 
     /// A session with the peer went wrong. `Some(n)`: log it, and say that `n` before it were not logged.
@@ -206,6 +237,16 @@ mod tests {
 
     fn half(heads: &Heads) -> [u8; HEADS_BYTES] {
         *heads.digest().first_chunk().expect("32 bytes")
+    }
+
+    #[test]
+    fn who_offends_again_and_again_is_set_aside_and_nobody_else() {
+        let (monitor, peer) = (Monitor::default(), 2.try_into().expect("2"));
+        let offences = (0..OFFENCES as usize + 9).filter(|_| monitor.offended(peer));
+        assert_eq!(offences.count(), 1, "it is told once");
+        assert!(monitor.is_aside(peer) && monitor.aside(peer) <= Some(SET_ASIDE));
+        assert!(!monitor.is_aside(3.try_into().expect("3")));
+        assert!(!monitor.offended(3.try_into().expect("3")), "one offence is none");
     }
 
     fn apart(monitor: &Monitor, own: &Heads) -> Apart {

@@ -122,6 +122,13 @@ pub enum Notice {
         /// Whether that is this node itself.
         is_own: bool,
     },
+    /// A peer is set aside for a while.
+    SetAside {
+        /// Which.
+        peer: PeerNumber,
+        /// What it did, again and again.
+        what: String,
+    },
     /// Something has changed in who belongs to the network.
     Membership(News),
     /// Our own disk fails, or is well again.

@@ -37,6 +37,7 @@ pub fn now(context: &Context) -> Status {
         round_trip: monitor.round_trip(peer.number),
         in_step: monitor.last_in_step(peer.number),
         apart: monitor.apart(peer.number, &own, &digest),
+        aside: monitor.aside(peer.number),
     });
     Status {
         me: standing.me,

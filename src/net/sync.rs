@@ -55,6 +55,7 @@ pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Res
     // Of what is not on the disk yet the peer is not told.
     let state = context.database.saved();
     let done = visit.answer();
+    visit.blame(&done);
     visit.report(done.is_err());
     if done.is_ok() {
         let is_full = visit.not_taken > 0;
@@ -117,6 +118,7 @@ impl<'a> Visit<'a> {
 
     fn meet(&mut self) -> Result<Stored> {
         let done = self.call();
+        self.blame(&done);
         self.report(done.is_err());
         if let Ok(stored) = &done {
             log::info!("peer {}: {stored:?}", self.peer);
@@ -177,6 +179,7 @@ impl<'a> Visit<'a> {
     fn end(&mut self, posted: Result<()>) -> Result<()> {
         match posted {
             Ok(()) => self.channel.finish(),
+            Err(error @ Error::Forged { .. }) => Err(error),
             Err(error) => {
                 log::info!("letters with peer {}: {error}", self.peer);
                 Ok(())
@@ -429,6 +432,12 @@ impl<'a> Visit<'a> {
     }
 
     // --- telling ---
+
+    fn blame<T>(&self, done: &Result<T>) {
+        if let Err(Error::Forged { what }) = done {
+            self.context.offended(self.peer, what);
+        }
+    }
 
     fn report(&self, broken: bool) {
         for author in self.context.database.newly_forked() {

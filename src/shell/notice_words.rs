@@ -1,6 +1,7 @@
 //! Notices: what a person at a node reads of what peers sent, what became of what was sent, and how the disk is.
 
 use crate::model::ids::PeerNumber;
+use crate::model::limits::SET_ASIDE;
 use crate::model::shown::shown;
 use crate::net::notice::{Notice, Outcome, Sent, Tally};
 use crate::shell::words::{
@@ -45,6 +46,7 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> String {
         }
         Notice::PutBack { peer } => put_back(&peer_name(book, *peer)),
         Notice::Forked { peer, is_own } => forked(&peer_name(book, *peer), *is_own),
+        Notice::SetAside { peer, what } => set_aside(&peer_name(book, *peer), what),
         Notice::Membership(news) => members_words::news(news),
         Notice::Disk(Disk::Failing(why)) => cannot_be_written("disk", why),
         Notice::Disk(Disk::Edited(edits)) => edited(edits),
@@ -69,6 +71,13 @@ fn forked(peer: &str, is_own: bool) -> String {
     let who = if is_own { format!("{peer}, which is this node,") } else { peer.to_owned() };
     format!(
         "WARNING: {who} signed two different histories: its memory was copied or put back, or it lies. What it writes does not count until people have looked into it: see 15."
+    )
+}
+
+fn set_aside(peer: &str, what: &str) -> String {
+    let minutes = SET_ASIDE.as_secs() / 60;
+    format!(
+        "WARNING: {peer} is set aside for {minutes} minutes, by this node alone: {what}. It did so again and again.\n  -> Its memory may fail, or it is in wrong hands: speak with them. 16 shuts a member out."
     )
 }
 

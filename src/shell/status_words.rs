@@ -29,9 +29,14 @@ pub fn peer(peer: &PeerStatus, now: Instant) -> String {
         }
         (State::Quiet(since), _) => format!("QUIET, heard {}", ago(since)),
     };
-    let apart = apart(peer.apart);
+    let (apart, aside) = (apart(peer.apart), aside(peer.aside));
     let sync = peer.in_step.map(|at| format!(", in step {}", ago(at)));
-    format!("{there}{}{apart}", sync.unwrap_or_default())
+    format!("{there}{}{apart}{aside}", sync.unwrap_or_default())
+}
+
+/// For how long a peer is set aside, behind a comma, if it is.
+fn aside(left: Option<Duration>) -> String {
+    left.map_or(String::new(), |left| format!(", SET ASIDE for {} min", left.as_secs() / 60 + 1))
 }
 
 /// How far apart a peer is, behind a comma, if that is worth a word.
@@ -75,9 +80,10 @@ pub fn status(value: &Value, is_running: bool, wall: u64) -> String {
             (Some(false), None) => apart(Apart::Differs),
             (None, _) => String::new(),
         };
+        let aside = aside(peer["set_aside_seconds"].as_u64().map(Duration::from_secs));
         let (organisation, address, state) = (word("organisation"), word("address"), word("state"));
         text.push_str(&format!(
-            "\n{:>4}  {organisation}  {address}  {state}{heard}{apart}",
+            "\n{:>4}  {organisation}  {address}  {state}{heard}{apart}{aside}",
             number(&peer["number"])
         ));
     }
@@ -101,6 +107,7 @@ mod tests {
             round_trip: Some(Duration::from_micros(1_540)),
             in_step: Some(now),
             apart: Apart::InStep,
+            aside: None,
         };
         let later = now + Duration::from_secs(90);
         assert_eq!(peer(&seen, now), "up, 1.5 ms, heard just now, in step just now, has all");

@@ -77,7 +77,14 @@ impl std::error::Error for Fault {}
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
-        Self::peer(format!("sent a ledger that cannot be taken: {fault}"))
+        let what = format!("sent a ledger that cannot be taken: {fault}");
+        match fault.wrong {
+            Wrong::Form | Wrong::Content | Wrong::Signature | Wrong::Foreign => Self::forged(what),
+            // Others may have given it so, or something came in between.
+            Wrong::Gap | Wrong::Chain | Wrong::Fork | Wrong::Rewritten | Wrong::Full => {
+                Self::peer(what)
+            }
+        }
     }
 }
 

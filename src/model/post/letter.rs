@@ -125,7 +125,7 @@ impl Letter {
         UnparsedPublicKey::new(&ED25519, letter.author.as_bytes())
             .verify(&said, &letter.signature)
             .map(|()| letter)
-            .map_err(|_| Error::peer("sent a letter that its author did not sign"))
+            .map_err(|_| Error::forged("sent a letter that its author did not sign"))
     }
 }
 

@@ -125,6 +125,6 @@ impl Receipt {
         UnparsedPublicKey::new(&ED25519, receipt.recipient.as_bytes())
             .verify(&receipt.said(), &receipt.signature)
             .map(|()| receipt)
-            .map_err(|_| Error::peer("sent a receipt that nobody signed"))
+            .map_err(|_| Error::forged("sent a receipt that nobody signed"))
     }
 }
