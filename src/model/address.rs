@@ -4,6 +4,9 @@ use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+const ADVICE: &str = "write it like 10.35.70.1:33001";
 
 /// The address of a node's listener.
 ///
@@ -44,6 +47,21 @@ impl Address {
     }
 }
 
+impl FromStr for Address {
+    type Err = Error;
+
+    /// Reads what somebody typed.
+    fn from_str(text: &str) -> Result<Self> {
+        typed(text)?.try_into()
+    }
+}
+
+/// What somebody typed, whether it can be the address of a node or not.
+pub fn typed(text: &str) -> Result<SocketAddr> {
+    let wrong = |_| Error::input("address", "it is not an IP address and port", ADVICE);
+    text.trim().parse().map_err(wrong)
+}
+
 impl TryFrom<SocketAddr> for Address {
     type Error = Error;
 
@@ -53,7 +71,7 @@ impl TryFrom<SocketAddr> for Address {
         let of_many = ip.is_unspecified() || ip.is_multicast() || ip == Ipv4Addr::BROADCAST;
         if of_many || address.port() == 0 {
             let wrong = format!("{address} is not the address of one device with a port");
-            return Err(Error::input("address", wrong, "write it like 10.35.70.1:33001"));
+            return Err(Error::input("address", wrong, ADVICE));
         }
         Ok(Self(SocketAddr::new(ip, address.port())))
     }
@@ -70,14 +88,22 @@ mod tests {
     use super::*;
 
     fn address(text: &str) -> Result<Address> {
-        text.parse::<SocketAddr>().expect("an address").try_into()
+        text.parse()
     }
 
     #[test]
     fn an_address_is_of_one_device() {
-        for wrong in
-            ["0.0.0.0:1", "[::]:1", "10.0.0.1:0", "224.0.0.1:9", "255.255.255.255:9", "[ff02::1]:9"]
-        {
+        for wrong in [
+            "",
+            "clinic:1",
+            "10.0.0.1",
+            "0.0.0.0:1",
+            "[::]:1",
+            "10.0.0.1:0",
+            "224.0.0.1:9",
+            "255.255.255.255:9",
+            "[ff02::1]:9",
+        ] {
             assert!(address(wrong).is_err(), "{wrong} was taken");
         }
         let mapped = address("[::ffff:10.0.0.1]:33001").expect("right");

@@ -25,6 +25,9 @@ pub const ALARM_MISSED: &str = "\n  -> It is tried again for 5 minutes, and wait
 /// Nobody has said yet that it read an alarm.
 pub const SEEN_BY_NOBODY: &str = "nobody has confirmed it yet";
 
+/// Whose alarm it is, or who has seen it, if its key is no peer's now.
+pub const FORMER_PEER: &str = "somebody who is no peer any more";
+
 /// An alarm that came now or, if its clock is given, was raised earlier.
 pub fn alarm(from: &str, text: &str, wall: Option<u64>) -> String {
     let bar = "!".repeat(70);

@@ -98,6 +98,6 @@ fn call_off(
 fn name(context: &Context, key: &IdentityKey) -> String {
     match context.book().signer(key) {
         Some(peer) => words::peer_name(&context.book(), peer.number),
-        None => "somebody who is no peer any more".to_owned(),
+        None => alarm_words::FORMER_PEER.to_owned(),
     }
 }

@@ -47,25 +47,35 @@ pub fn line(question: &str) -> Result<Zeroizing<String>> {
     }
 }
 
-/// The passphrase in a file: its first line.
-pub fn passphrase_in(path: &Path) -> Result<Passphrase> {
+/// The passphrase of an identity: the first line of `file`, or else it is asked for on the terminal.
+pub fn passphrase(file: Option<&Path>) -> Result<Passphrase> {
+    match file {
+        Some(file) => passphrase_in(file),
+        None => hidden(setup_words::PASSPHRASE)?.try_into(),
+    }
+}
+
+/// The passphrase of an identity that is being made, if it shall have one: the first line of `file`, or else, if it
+/// `is_wanted`, asked for on the terminal.
+pub fn new_passphrase(file: Option<&Path>, is_wanted: bool) -> Result<Option<Passphrase>> {
+    match file {
+        Some(file) => passphrase_in(file).map(Some),
+        None => is_wanted.then(typed_twice).transpose(),
+    }
+}
+
+fn passphrase_in(path: &Path) -> Result<Passphrase> {
     let text = Zeroizing::new(files::read_text(path, MAX_PASSPHRASE as u64 + 2)?);
     Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()).try_into()
 }
 
-/// A new passphrase, asked for twice on the terminal.
-pub fn new_passphrase() -> Result<Passphrase> {
+fn typed_twice() -> Result<Passphrase> {
     let first = Passphrase::try_from(hidden(setup_words::NEW_PASSPHRASE)?)?;
     let again = hidden(setup_words::PASSPHRASE_AGAIN)?;
     match Passphrase::try_from(again) {
         Ok(again) if again.matches(&first) => Ok(first),
         _ => Err(Error::input("passphrase", "the two are not the same", "start again")),
     }
-}
-
-/// The passphrase of an identity, asked for on the terminal.
-pub fn passphrase() -> Result<Passphrase> {
-    hidden(setup_words::PASSPHRASE)?.try_into()
 }
 
 fn prompt(text: &str) {

@@ -68,7 +68,7 @@ pub fn of_ledger(me: PeerNumber, folder: &DataFolder) -> Result<Identity> {
 
 /// Opens an identity file; its passphrase comes from a file, or else from the terminal.
 pub fn open(file: IdentityFile, passphrase_file: Option<&Path>) -> Result<Identity> {
-    file.open(|| passphrase_file.map_or_else(ask::passphrase, ask::passphrase_in))
+    file.open(|| ask::passphrase(passphrase_file))
 }
 
 /// That a number is not in a peers file.

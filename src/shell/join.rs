@@ -2,7 +2,7 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
-use crate::model::address::Address;
+use crate::model::address::{self, Address};
 use crate::model::identity::Identity;
 use crate::model::ids::Organisation;
 use crate::model::join::answer;
@@ -15,7 +15,7 @@ use crate::model::keys::SecretKey;
 use crate::model::passphrase::Passphrase;
 use crate::model::x25519::Own;
 use crate::net::join::{call, search};
-use crate::shell::{ask, join_words};
+use crate::shell::{ask, join_words, words};
 use crate::store::files;
 use crate::store::newcomer::Newcomer;
 use clap::{Args, Subcommand};
@@ -136,7 +136,7 @@ pub fn by_code(about: &About, member: Option<&str>) -> Result<()> {
     let code: Code = ask::line(join_words::CODE)?.parse()?;
     let stop = Stop::default();
     let member = match member {
-        Some(member) => socket(member)?,
+        Some(member) => address::typed(member)?,
         None => door(code.door(), &stop)?,
     };
     let met = call::meet(member, &code, &stop)?;
@@ -163,7 +163,7 @@ fn door(number: DoorNumber, stop: &Stop) -> Result<SocketAddr> {
     ask::say(&join_words::found(number, &found))?;
     match found.as_slice() {
         [door] => Ok(*door),
-        _ => socket(&ask::line(join_words::MEMBER)?),
+        _ => address::typed(&ask::line(join_words::MEMBER)?),
     }
 }
 
@@ -182,8 +182,7 @@ pub fn request(about: &About, file: &Path) -> Result<()> {
 fn accept(options: &Accept) -> Result<()> {
     let newcomer = Newcomer::open(&options.data)?;
     let request = newcomer.request()?;
-    let passphrase_file = options.passphrase_file.as_deref();
-    let passphrase = || passphrase_file.map_or_else(ask::passphrase, ask::passphrase_in);
+    let passphrase = || ask::passphrase(options.passphrase_file.as_deref());
     let (identity, passphrase) = newcomer.identity(passphrase)?.ok_or_else(no_identity)?;
     let text = files::read_text(&options.file, MAX_JOIN_FILE)?;
     let place = options.file.display().to_string();
@@ -195,7 +194,7 @@ fn accept(options: &Accept) -> Result<()> {
     })?;
     ask::say(&join_words::answered(&welcome))?;
     // By a file anybody could answer: the fingerprint tells whether it was who was asked.
-    if !options.yes && !ask::confirms(join_words::COMPARED, join_words::YES)? {
+    if !options.yes && !ask::confirms(words::COMPARED, words::YES)? {
         return Err(Error::input(
             "answer",
             "the fingerprint of the member was not confirmed, and nothing was changed",
@@ -234,22 +233,11 @@ fn own(identity: &Identity) -> Own {
 /// The identity that asks: made only if there is none.
 fn identity(about: &About, newcomer: &Newcomer) -> Result<(Identity, Option<Passphrase>)> {
     let file = about.passphrase_file.as_deref();
-    if let Some(found) =
-        newcomer.identity(|| file.map_or_else(ask::passphrase, ask::passphrase_in))?
-    {
+    if let Some(found) = newcomer.identity(|| ask::passphrase(file))? {
         return Ok(found);
     }
-    let passphrase = new_passphrase(about)?;
+    let passphrase = ask::new_passphrase(file, about.passphrase)?;
     newcomer.make(passphrase.as_ref()).map(|identity| (identity, passphrase))
-}
-
-/// The passphrase of an identity that is being made, if it shall have one.
-pub fn new_passphrase(about: &About) -> Result<Option<Passphrase>> {
-    match (&about.passphrase_file, about.passphrase) {
-        (Some(file), _) => ask::passphrase_in(file).map(Some),
-        (None, true) => ask::new_passphrase().map(Some),
-        (None, false) => Ok(None),
-    }
 }
 
 /// Whose node it is.
@@ -263,22 +251,12 @@ pub fn organisation(about: &About) -> Result<Organisation> {
 /// Where it will be reached.
 pub fn address(about: &About, likely: Option<SocketAddr>) -> Result<Address> {
     if let Some(address) = &about.address {
-        return socket(address)?.try_into();
+        return address.parse();
     }
     let question = likely.as_ref().map(join_words::address_question);
     let typed = ask::line(question.as_deref().unwrap_or(join_words::ADDRESS))?;
     match likely.filter(|_| typed.is_empty()) {
         Some(likely) => likely.try_into(),
-        None => socket(&typed)?.try_into(),
+        None => typed.parse(),
     }
-}
-
-fn socket(text: &str) -> Result<SocketAddr> {
-    text.trim().parse().map_err(|_| {
-        Error::input(
-            "address",
-            "it is not an IP address and port",
-            "write it like 10.35.70.1:33001",
-        )
-    })
 }

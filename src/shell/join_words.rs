@@ -12,9 +12,6 @@ use crate::shell::setup_words::{argument, program};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-/// What a person types to go on.
-pub const YES: &str = "YES";
-
 // --- at the newcomer ---
 
 /// Asks for the code.
@@ -54,9 +51,6 @@ pub const WAYS: &str = "1 begin a new network
 pub const WAY: &str = "Which: ";
 /// Asks for a file.
 pub const REQUEST_FILE: &str = "Write the request to this file: ";
-/// Asks whether the member's fingerprint was compared.
-pub const COMPARED: &str =
-    "Call them, and compare the fingerprint by voice. Is it the same? Type YES: ";
 
 /// Asks for the address of a new node, which is probably this one.
 pub fn address_question(likely: &SocketAddr) -> String {

@@ -73,7 +73,7 @@ impl Desk<'_> {
             });
             let line = input.line(say::WAITING);
             if asking.load(Ordering::SeqCst) {
-                let yes = line.as_ref().is_ok_and(|line| line == say::YES);
+                let yes = line.as_ref().is_ok_and(|line| line == words::YES);
                 if yes {
                     screen.say(say::LETTING_IN);
                 }
@@ -131,12 +131,12 @@ impl Desk<'_> {
             let line = match question {
                 Question::Admit(remarks) => {
                     screen.say(say::asks(&request, &remarks));
-                    input.line(say::COMPARED)
+                    input.line(words::COMPARED)
                 }
                 Question::Again(number) => input.line(&say::again(number)),
             };
             match line {
-                Ok(line) => line == say::YES,
+                Ok(line) => line == words::YES,
                 Err(why) => {
                     gone = Some(why);
                     false
@@ -170,12 +170,12 @@ pub fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -
     let mut failed = None;
     let confirm = |question| {
         let (text, asked) = match question {
-            Question::Admit(remarks) => (say::asks(request, &remarks), say::COMPARED.to_owned()),
+            Question::Admit(remarks) => (say::asks(request, &remarks), words::COMPARED.to_owned()),
             Question::Again(number) => (String::new(), say::again(number)),
         };
         let confirmed = ask::say(&text).and_then(|()| match yes {
             true => Ok(true),
-            false => ask::confirms(&asked, say::YES),
+            false => ask::confirms(&asked, words::YES),
         });
         confirmed.unwrap_or_else(|error| {
             failed = Some(error);

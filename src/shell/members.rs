@@ -11,10 +11,9 @@ use crate::net::members::Standing;
 use crate::net::roll;
 use crate::shell::desk::{Desk, Done};
 use crate::shell::identity::no_peer;
-use crate::shell::{members_words as say, words};
+use crate::shell::{ledger_words, members_words as say, words};
 use crate::store::files;
 use crate::store::peer_book::PeerBook;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,9 +57,11 @@ impl Desk<'_> {
             for (at, pin) in begun.iter().enumerate() {
                 let founder = now.book.signer(&pin.founder);
                 let name = founder.map(|peer| words::peer_name(&now.book, peer.number));
-                self.screen.say(format!("{:>4}  {}", at + 1, name.unwrap_or_default()));
+                self.screen.say(say::beginning(at + 1, &name.unwrap_or_default()));
             }
-            let Some(at) = self.choose("one", begun.len())? else { return Ok(()) };
+            let Some(at) = self.choose(ledger_words::WHICH_ONE, begun.len())? else {
+                return Ok(());
+            };
             let chosen = begun.get(at).map(|pin| ballot::choose(self.context, *pin));
             if let Some(Err(error)) = chosen {
                 self.screen.say(words::failure(&error));
@@ -68,7 +69,7 @@ impl Desk<'_> {
             return Ok(());
         }
         self.screen.say(say::BEGIN);
-        if self.input.line(say::BEGIN_QUESTION)? != say::YES {
+        if self.input.line(say::BEGIN_QUESTION)? != words::YES {
             self.screen.say(say::NOTHING);
             return Ok(());
         }
@@ -126,7 +127,9 @@ impl Desk<'_> {
             self.screen.say(say::NONE_OPEN);
             return Ok(());
         }
-        let Some(at) = self.choose("one", roster.open().len())? else { return Ok(()) };
+        let Some(at) = self.choose(ledger_words::WHICH_ONE, roster.open().len())? else {
+            return Ok(());
+        };
         let Some(open) = roster.open().get(at) else { return Ok(()) };
         match &open.said {
             Membership::Revoked(revoked) => match roster.member(&revoked.member()) {
@@ -138,7 +141,7 @@ impl Desk<'_> {
             },
             Membership::Admitted(admitted) => {
                 self.screen.say(say::admitting(admitted.profile()));
-                match self.input.line(say::COMPARED)? == say::YES {
+                match self.input.line(words::COMPARED)? == words::YES {
                     true => self.agreed(open),
                     false => self.screen.say(say::NOTHING),
                 }
@@ -164,12 +167,10 @@ impl Desk<'_> {
     /// Puts another address of this node into its peers file. It listens there from its next start on, and then tells all.
     fn relocate(&mut self) -> Done {
         let answer = self.input.line(say::NEW_ADDRESS)?;
-        let done = answer.parse::<SocketAddr>().ok().and_then(|one| Address::try_from(one).ok());
-        let (Some(address), Some(files)) = (done, self.context.members.files()) else {
-            self.screen.say(say::NO_ADDRESS);
-            return Ok(());
-        };
-        match moved(&files.peers, self.context.members.me_typed(), address.socket()) {
+        let Some(files) = self.context.members.files() else { return Ok(()) };
+        let me = self.context.members.me_typed();
+        let done = answer.parse().and_then(|address| moved(&files.peers, me, address));
+        match done {
             Ok(()) => self.screen.say(say::RELOCATED),
             Err(error) => self.screen.say(words::failure(&error)),
         }
@@ -191,13 +192,13 @@ impl Desk<'_> {
 }
 
 /// Writes another address of node `me` into a peers file.
-fn moved(file: &Path, me: PeerNumber, address: SocketAddr) -> Result<()> {
+fn moved(file: &Path, me: PeerNumber, address: Address) -> Result<()> {
     let book = PeerBook::read_tier1(file)?;
     let beacons = book.beacons();
     let (name, keys, mut peers) = book.into_parts();
     let own = peers.iter_mut().find(|peer| peer.number == me);
     let (own, keys) = own.zip(keys).ok_or_else(|| no_peer(file, me))?;
-    own.address = address;
+    own.address = address.socket();
     let text = PeerBook::sealed(file, name, keys, peers)?.with_beacons(beacons).to_json(true);
     files::replace(file, |out| out.write_all(text.as_bytes())).map(|_| ())
 }

@@ -8,8 +8,6 @@ use crate::model::shown::shown;
 use crate::net::notice::News;
 use crate::shell::display::width;
 
-/// What a person types to go on.
-pub const YES: &str = "YES";
 /// That nothing was done.
 pub const NOTHING: &str = "Nothing was changed.";
 /// Of a network that has no ledger in common.
@@ -46,9 +44,6 @@ pub const ONESELF: &str =
 pub const REASON: &str = "Why (all members read it): ";
 /// That nothing is asked.
 pub const NONE_OPEN: &str = "Nothing waits for more voices.";
-/// Asks whether a fingerprint was compared.
-pub const COMPARED: &str =
-    "Call them, and compare the fingerprint by voice. Is it the same? Type YES: ";
 /// That this node agrees.
 pub const AGREED: &str = "This node agrees.";
 /// Asks for a name.
@@ -58,12 +53,14 @@ pub const RENAMED: &str = "All members will see the new name.";
 
 /// Asks for an address.
 pub const NEW_ADDRESS: &str = "New address of this node (IP:PORT): ";
-/// That it is none.
-pub const NO_ADDRESS: &str =
-    "That is no address at which a node can be. Write it like 10.35.70.1:33001.";
 /// That it was changed.
 pub const RELOCATED: &str = "The peers file of this node has the new address.\n  -> Start the node again: it listens there then, and tells \
                              all members.";
+
+/// A node that began the network, of several.
+pub fn beginning(at: usize, node: &str) -> String {
+    format!("{at:>4}  {node}")
+}
 
 /// All members, each with its fingerprint, who admitted it, and where it is; then those who are shut out.
 pub fn list(roster: &Roster, own: Option<&IdentityKey>) -> String {

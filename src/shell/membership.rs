@@ -5,7 +5,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::keys::{NetworkKeys, PublicKeys};
 use crate::model::secret::Token;
 use crate::shell::identity::no_peer;
-use crate::shell::{ask, setup_words};
+use crate::shell::{ask, setup_words, words};
 use crate::store::files;
 use crate::store::peer_book::{Beacons, Peer, PeerBook};
 use crate::store::peers_file::read_card;
@@ -140,7 +140,7 @@ fn confirm(peer: Option<&Peer>, yes: bool) -> Result<()> {
         return Ok(());
     };
     ask::say(&setup_words::newcomer(peer, keys))?;
-    match yes || ask::confirms(setup_words::COMPARED, "YES")? {
+    match yes || ask::confirms(words::COMPARED, words::YES)? {
         true => Ok(()),
         false => Err(Error::input(
             format!("peer {}", peer.number),

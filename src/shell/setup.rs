@@ -1,6 +1,7 @@
 //! `reunite setup`: leads to a node that can be started, by beginning a network, joining one, or making a card.
 
 use crate::base::error::{Error, Result};
+use crate::model::address;
 use crate::model::identity::Identity;
 use crate::model::ids::{NetworkName, PeerNumber};
 use crate::model::ledger::membership::Rule;
@@ -117,7 +118,7 @@ fn begin(options: &Options, name: &str) -> Result<()> {
     let number = PeerNumber::try_from(1)?;
     let (organisation, address) = (join::organisation(&about)?, join::address(&about, None)?);
     let first = Peer::new(number, organisation, address.socket(), None);
-    let passphrase = join::new_passphrase(&about)?;
+    let passphrase = ask::new_passphrase(about.passphrase_file.as_deref(), about.passphrase)?;
     let (peers, identity) = newcomer::found(&about.data, name.clone(), first, passphrase.as_ref())?;
     let keys = identity.public();
     let (folder, book) = (DataFolder::open(&about.data)?, PeerBook::read_tier1(&peers)?);
@@ -135,13 +136,7 @@ fn node(options: &Options) -> Result<()> {
         ));
     };
     let organisation = organisation.parse()?;
-    let address = address.parse().map_err(|_| {
-        Error::input(
-            "address",
-            "it is not an IP address and port",
-            "write it like 10.35.70.1:33001",
-        )
-    })?;
+    let address = address::typed(address)?;
     let folder = options.data.clone().unwrap_or_else(|| format!("node{number}").into());
     let keys = identity(options, &folder, number)?.public();
     let peer = Peer::new(number, organisation, address, None).with_keys(keys);
@@ -157,11 +152,8 @@ fn node(options: &Options) -> Result<()> {
 fn identity(options: &Options, folder: &Path, number: PeerNumber) -> Result<Identity> {
     let path = folder.join(FILE);
     if files::is_missing(&path)? {
-        let passphrase = match (&options.passphrase_file, options.passphrase) {
-            (Some(file), _) => Some(ask::passphrase_in(file)?),
-            (None, true) => Some(ask::new_passphrase()?),
-            (None, false) => None,
-        };
+        let file = options.passphrase_file.as_deref();
+        let passphrase = ask::new_passphrase(file, options.passphrase)?;
         let folder = DataFolder::open(folder)?;
         folder.tighten();
         let identity = Identity::random(&mut rand::rng());

@@ -71,7 +71,8 @@ fn begin(out: &Path, book: &PeerBook) -> Result<()> {
         let folder = folder(peer.number)?;
         match pin {
             None => {
-                let identity = IdentityFile::read(&folder.file(FILE))?.open(ask::passphrase)?;
+                let identity =
+                    IdentityFile::read(&folder.file(FILE))?.open(|| ask::passphrase(None))?;
                 let rule = Rule::default();
                 pin = Some(network::begin_in(&folder, book, peer.number, identity, rule)?);
             }

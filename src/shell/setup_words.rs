@@ -30,9 +30,6 @@ pub const ORGANISATIONS: [&str; 8] = [
 /// That the usual ports are taken.
 pub const OTHER_PORTS: &str =
     "Not all ports from 33001 on are free here: the nodes get other free ones.";
-/// Asks whether a fingerprint was compared.
-pub const COMPARED: &str =
-    "Call them, and compare the fingerprint by voice. Is it the same? Type YES: ";
 
 /// A path as an argument that a shell takes whole.
 pub fn argument(path: &Path) -> String {

@@ -106,7 +106,7 @@ impl Voice<'_> {
 
     /// Menu 10: raises an alarm at all peers, in the background.
     pub fn alarm(&self, input: &mut Input) -> Done {
-        if input.line(&talk_words::confirm_alarm())? != talk_words::YES {
+        if input.line(&talk_words::confirm_alarm())? != words::YES {
             self.screen.say(talk_words::NO_ALARM);
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::shell::display::width;
-use crate::shell::words::{peer_name, shown_organisation};
+use crate::shell::words::{YES, peer_name, shown_organisation};
 use crate::store::peer_book::{Peer, PeerBook};
 use std::net::SocketAddr;
 
@@ -19,9 +19,7 @@ pub const QUIT: &str = "quit";
 pub const NOT_SENT: &str = "Not sent: too many lines wait, or the call has ended.";
 /// The database goes out to all.
 pub const SENDING_TO_ALL: &str = "Sending to all peers …";
-/// What must be typed to raise an alarm.
-pub const YES: &str = "YES";
-/// It was not typed.
+/// It was not confirmed.
 pub const NO_ALARM: &str = "No alarm was raised.";
 /// An alarm for which there is no room.
 pub const MANY_ALARMS: &str =

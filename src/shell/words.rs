@@ -23,6 +23,11 @@ pub const MENU_TIER1: &str = "  1 view the database         7 message a peer
   0 quit";
 /// The menu of a tier-2 node.
 pub const MENU_TIER2: &str = "  1 view    2 search    3 refresh    0 quit";
+/// What must be typed to go on.
+pub const YES: &str = "YES";
+/// Asks whether a fingerprint was compared.
+pub const COMPARED: &str =
+    "Call them, and compare the fingerprint by voice. Is it the same? Type YES: ";
 /// Asks for a menu number.
 pub const CHOOSE: &str = "Number (Enter shows the menu): ";
 /// What is in clear, said at every start in a classic network.
