@@ -1,4 +1,4 @@
-//! `reunite join`: a newcomer comes into a network, by a code or by files.
+//! The newcomer's side of joining, by a code or by files: `reunite join`, and the ways 2 and 3 of `reunite setup`.
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;

@@ -1,4 +1,5 @@
-//! Menu item 17: lets somebody join, by a code that is read out, or by the file of a request.
+//! The member's side of joining: menu item 17, by a code that is read out or by the file of a request, and `reunite join
+//! answer`, by a file on a node that is down.
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, spawn_within};

@@ -1,4 +1,5 @@
-//! Menu item 16: who belongs to the network. Shuts somebody out, agrees with others, changes what this node is called.
+//! Menu item 16: shows who belongs to the network, and begins to keep that in the ledger; shuts a member out, agrees with
+//! what others ask, gives this node another name or address.
 
 use crate::base::error::Result;
 use crate::model::address::Address;

@@ -1,4 +1,4 @@
-//! What people read while they set up a node or a network, let others in, or destroy a node.
+//! What people read of cards, passphrases, fingerprints and peers files, and of `reunite setup --local` and `reunite wipe`.
 
 use crate::base::error::Result;
 use crate::model::keys::PublicKeys;

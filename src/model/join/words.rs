@@ -3,9 +3,6 @@
 //! Source: the PGP word list, Patrick Juola and Philip Zimmermann, "Whole-Word Phonetic Distances and the PGPfone
 //! Alphabet", ICSLP 1996; here in lower case, in the order of the byte that each stands for.
 
-/// How many words a list has: one for each byte.
-pub const WORDS: usize = 256;
-
 /// Two syllables.
 const SHORT: &str = "\
 aardvark absurd accrue acme adrift adult afflict ahead aimless algol allow alone ammo ancient apple artist \
@@ -91,7 +88,7 @@ mod tests {
             (SHORT, short as fn(u8) -> &'static str, of_short as fn(&str) -> Option<u8>),
             (LONG, long, of_long),
         ] {
-            assert_eq!(list.split(' ').count(), WORDS);
+            assert_eq!(list.split(' ').count(), 256);
             for byte in 0..=u8::MAX {
                 let one = word(byte);
                 assert!(one.len() > 3 && one.bytes().all(|letter| letter.is_ascii_lowercase()));
