@@ -22,7 +22,7 @@ use reunite::store::opening::Owner;
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
-use support::{Network, Node, PATIENCE, reunite, until};
+use support::{Network, Node, ORGANISATIONS, PATIENCE, reunite, until};
 
 // --- what tests need ---
 
@@ -274,11 +274,15 @@ fn who_is_shut_out_does_not_come_back_with_an_old_ledger_at_a_new_address() {
     });
     one.type_lines(&["3", "Somebody else", "", "", "missing"]);
     one.wait_for("reached peer 2");
+    one.type_lines(&["13", "Written before"]);
+    one.wait_for(&format!("node 3 ({}), SHUT OUT", ORGANISATIONS[2]));
     for number in [1, 2] {
         assert!(!network.people(number).iter().any(|row| row.contains("Written afterwards")));
-        let text = fs::read_to_string(network.data(number).join("status.json")).expect("there");
-        let status: Value = serde_json::from_str(&text).expect("JSON");
-        assert!(!numbers(&status["peers"]).contains(&3), "{status}");
+        until("its status does not name it any more", || {
+            let text = fs::read_to_string(network.data(number).join("status.json"));
+            let status: Value = serde_json::from_str(&text.expect("there")).expect("JSON");
+            !numbers(&status["peers"]).contains(&3)
+        });
     }
     assert!(!network.people(3).iter().any(|row| row.contains("Somebody else")));
     let ledger = reunite().arg("verify").arg(network.data(1)).output().expect("it runs");

@@ -16,7 +16,7 @@ use reunite::model::ledger::names::{LogName, Namer};
 use reunite::model::ledger::pen::Pen;
 use reunite::model::ledger::replica::Replica;
 use reunite::model::limits::{LOWEST_SPARE_NUMBER, MAX_ADDRESSES, MAX_VOICES_EACH};
-use reunite::model::membership::roster::Roster;
+use reunite::model::membership::roster::{Known, Roster};
 use reunite::model::secret::Token;
 use world::{World, address, key, keys, number, profile, register, token};
 
@@ -257,7 +257,7 @@ fn one_voice_its_echo_the_targets_own_and_strangers_shut_nobody_out() {
     assert!(roster.open().is_empty());
     let (_, shut) = roster.shut().next().expect("one");
     assert_eq!((shut.by.len(), shut.reasons.len()), (2, 1));
-    assert_eq!(shut.known_as.as_ref().map(|(number, _)| number.value()), Some(5));
+    assert_eq!(shut.known_as, Known::Member(number(5), profile(4, 5).organisation));
 }
 
 #[test]
@@ -323,6 +323,15 @@ fn whom_a_revoked_member_admitted_before_stays_and_whom_it_admits_afterwards_nev
     // What it wrote before is still passed on, and nothing of those.
     let is_author = |node| before.is_author(&key(node));
     assert_eq!([3, 12, 13, 14, 15].map(is_author), [true, false, false, false, false]);
+    // Who is shut out with it is no stranger, and what it was called there may be another's name.
+    world.revokes(1, 14);
+    world.revokes(2, 14);
+    assert_eq!(known_as(&world.roster(), 14), Known::Doubtful);
+}
+
+fn known_as(roster: &Roster, node: usize) -> Known {
+    let mut shut = roster.shut();
+    shut.find(|(one, _)| **one == key(node)).expect("it is shut out").1.known_as.clone()
 }
 
 #[test]
@@ -597,7 +606,9 @@ fn somebody_is_shut_out_before_its_admission_has_come() {
     world.revokes(2, 10);
     let late = world.blocks.remove(world.blocks.len() - 3);
     assert!(world.roster().is_revoked(&key(10)));
+    assert_eq!(known_as(&world.roster(), 10), Known::Stranger);
     world.blocks.push(late);
+    assert!(matches!(known_as(&world.roster(), 10), Known::Member(..)));
     assert!(world.roster().is_revoked(&key(10)) && world.roster().member(&key(10)).is_none());
 }
 

@@ -3,6 +3,7 @@
 use crate::base::error::Error;
 use crate::model::ids::{NetworkName, Organisation, PeerNumber, Reason};
 use crate::model::ledger::names::AlarmId;
+use crate::model::membership::roster::Known;
 use crate::store::peer_book::Peer;
 use crate::store::saver::Disk;
 use std::fmt;
@@ -154,8 +155,8 @@ pub enum News {
     },
     /// Somebody is shut out.
     ShutOut {
-        /// As whom it was known; `None` if it never belonged to the network.
-        known_as: Option<(PeerNumber, Organisation)>,
+        /// As whom it was known.
+        known_as: Known,
         /// Why.
         reasons: Vec<Reason>,
     },

@@ -7,7 +7,7 @@ use crate::net::context::Context;
 use crate::shell::desk::Done;
 use crate::shell::input::Input;
 use crate::shell::screen::Screen;
-use crate::shell::{alarm_words, words};
+use crate::shell::{alarm_words, members_words, words};
 use std::collections::BTreeSet;
 
 /// Alarms that are over and are still shown.
@@ -98,6 +98,10 @@ fn call_off(
 fn name(context: &Context, key: &IdentityKey) -> String {
     match context.book().signer(key) {
         Some(peer) => words::peer_name(&context.book(), peer.number),
-        None => alarm_words::FORMER_PEER.to_owned(),
+        None => {
+            let now = context.members.now();
+            let shut_out = now.roster.as_ref().and_then(|all| members_words::shut_out(all, key));
+            shut_out.unwrap_or_else(|| alarm_words::FORMER_PEER.to_owned())
+        }
     }
 }

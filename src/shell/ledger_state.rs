@@ -8,7 +8,7 @@ use crate::model::ledger::listing::Counts;
 use crate::model::ledger::names::LogName;
 use crate::shell::desk::{Desk, Done};
 use crate::shell::ledger_words::{self, Standing};
-use crate::shell::words;
+use crate::shell::{members_words, words};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -159,7 +159,12 @@ impl Desk<'_> {
                 ledger_words::this_node(me)
             }
             Some(peer) => words::peer_name(&self.context.book(), peer.number),
-            None => words::STRANGER.to_owned(),
+            None => {
+                let now = self.context.members.now();
+                let shut_out =
+                    now.roster.as_ref().and_then(|all| members_words::shut_out(all, key));
+                shut_out.unwrap_or_else(|| words::STRANGER.to_owned())
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::ids::{Organisation, PeerNumber, Reason};
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::membership::{Membership, Profile};
-use crate::model::membership::roster::{Member, Open, Roster, Shut};
+use crate::model::membership::roster::{Known, Member, Open, Roster};
 use crate::model::shown::shown;
 use crate::net::notice::News;
 use crate::shell::display::width;
@@ -90,7 +90,7 @@ pub fn list(roster: &Roster, own: Option<&IdentityKey>) -> String {
         ));
     }
     for (_, shut) in roster.shut() {
-        text.push_str(&format!("\n  SHUT OUT: {}.{}", who(shut), why(&shut.reasons)));
+        text.push_str(&format!("\n  SHUT OUT: {}.{}", who(&shut.known_as), why(&shut.reasons)));
     }
     for admitted in roster.clashing() {
         let profile = admitted.profile();
@@ -120,11 +120,19 @@ fn numbers(roster: &Roster, member: &Member) -> String {
     member.admitted_by.iter().map(number).collect::<Vec<_>>().join(", ")
 }
 
-fn who(shut: &Shut) -> String {
-    match &shut.known_as {
-        Some((number, organisation)) => named(*number, organisation),
-        None => STRANGER.into(),
+/// Somebody who is shut out, as it is called in a sentence.
+fn who(known_as: &Known) -> String {
+    match known_as {
+        Known::Member(number, organisation) => named(*number, organisation),
+        Known::Doubtful => DOUBTFUL.into(),
+        Known::Stranger => STRANGER.into(),
     }
+}
+
+/// Who signs with this key, if it is shut out.
+pub fn shut_out(roster: &Roster, key: &IdentityKey) -> Option<String> {
+    let (_, shut) = roster.shut().find(|(one, _)| *one == key)?;
+    Some(format!("{}, SHUT OUT", who(&shut.known_as)))
 }
 
 /// Something that waits for more voices.
@@ -196,9 +204,8 @@ pub fn news(news: &News) -> String {
             format!("New in the network: {}.", named(*number, organisation))
         }
         News::ShutOut { known_as, reasons } => {
-            let who = known_as.as_ref().map(|(number, organisation)| named(*number, organisation));
-            let who = who.unwrap_or_else(|| STRANGER.into());
-            format!("SHUT OUT of the network: {who}.{} Nobody talks to it any more.", why(reasons))
+            let (who, why) = (who(known_as), why(reasons));
+            format!("SHUT OUT of the network: {who}.{why} Nobody talks to it any more.")
         }
         News::ShutOutHere => SHUT_OUT_HERE.into(),
         News::Asked => "A member asks others to agree. 16 shows what with.".into(),
@@ -216,6 +223,7 @@ fn why(reasons: &[Reason]) -> String {
     }
 }
 
-const STRANGER: &str = "somebody who was not yet a member";
+const DOUBTFUL: &str = "somebody whose taking in does not count";
+const STRANGER: &str = "somebody that nobody took in";
 const SHUT_OUT_HERE: &str = "WARNING: this node is SHUT OUT of the network: the others do not talk to it any more.\n  -> If that is \
                              wrong, speak with the other organisations; this identity can never come back, a new one can join.";

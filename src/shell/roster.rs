@@ -3,7 +3,7 @@
 use crate::base::error::Result;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::membership::Membership;
-use crate::model::membership::roster::{Member, Open, Roster};
+use crate::model::membership::roster::{Known, Member, Open, Roster};
 use crate::shell::{ask, members_words};
 use crate::store::{ledger_check, roster_file};
 use clap::Args;
@@ -71,10 +71,14 @@ fn in_json(roster: &Roster) -> Value {
         json!({ "what": what, "member": member.map(|key| key.to_string()), "by": keys(&open.by) })
     };
     let shut = roster.shut().map(|(key, shut)| {
+        let (number, organisation) = match &shut.known_as {
+            Known::Member(number, name) => (json!(number.value()), json!(name.to_string())),
+            Known::Doubtful | Known::Stranger => (Value::Null, Value::Null),
+        };
         json!({
             "identity_key": key.to_string(),
-            "number": shut.known_as.as_ref().map(|(number, _)| number.value()),
-            "organisation": shut.known_as.as_ref().map(|(_, name)| name.to_string()),
+            "number": number,
+            "organisation": organisation,
             "by": keys(&shut.by),
             "reasons": shut.reasons.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })

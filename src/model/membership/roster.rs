@@ -10,7 +10,7 @@ use crate::model::ledger::register::{Register, Spot, Statement};
 use crate::model::limits::{MAX_ADDRESSES, MAX_PEERS};
 use crate::model::membership::seats::{Seat, Seats};
 use crate::model::membership::tally::{Ruling, Rulings, Tally};
-use crate::model::membership::voices::{Counts, Voices};
+use crate::model::membership::voices::{Admission, Counts, Voices};
 use crate::model::secret::{SharedToken, Token};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,8 +52,20 @@ pub struct Shut {
     pub heeded_by: BTreeSet<IdentityKey>,
     /// What reasons they gave.
     pub reasons: Vec<Reason>,
-    /// The number and organisation by which it was known; `None` if it never belonged to the network.
-    pub known_as: Option<(PeerNumber, Organisation)>,
+    /// As whom it was known.
+    pub known_as: Known,
+}
+
+/// As whom somebody was known who is shut out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// A member with this number, of this organisation.
+    Member(PeerNumber, Organisation),
+    /// Somebody that others took in, which does not count: they are shut out too or were too few, or it has a key or
+    /// token of another. What it calls itself may be another's name.
+    Doubtful,
+    /// Somebody that nobody took in.
+    Stranger,
 }
 
 /// What too few have signed yet. Who agrees with an admission signs exactly the same, who agrees with a revocation
@@ -115,11 +127,16 @@ impl Roster {
         for (key, ruling) in &tally.rulings {
             roster.shut.insert(*key, shut(key, ruling, &voices));
         }
+        for key in taken_in(&voices) {
+            if let Some(shut) = roster.shut.get_mut(&key) {
+                shut.known_as = Known::Doubtful;
+            }
+        }
         for seat in &seats.taken {
             let member = words.member(seat);
             match roster.shut.get_mut(&member.keys.identity) {
                 Some(shut) => {
-                    shut.known_as = Some((member.number, member.organisation));
+                    shut.known_as = Known::Member(member.number, member.organisation);
                     roster.shut_knocks.insert(member.keys.knock);
                 }
                 None => {
@@ -254,13 +271,23 @@ impl Roster {
     }
 }
 
+/// Those whom somebody else took in, whether it counts or not.
+fn taken_in(voices: &Voices<'_>) -> BTreeSet<IdentityKey> {
+    let by_others = |one: &&Admission<'_>| {
+        let member = one.admitted.member();
+        one.signed.iter().any(|(spot, _)| spot.log.author != member)
+    };
+    voices.admissions.values().filter(by_others).map(|one| one.admitted.member()).collect()
+}
+
 fn shut(key: &IdentityKey, ruling: &Ruling, voices: &Voices<'_>) -> Shut {
     let against = voices.against.get(key).into_iter().flatten();
     let spoke = against.filter(|voice| ruling.voices.contains_key(&voice.spot.log.author));
     let mut reasons: Vec<_> = spoke.map(|voice| voice.revoked.reason().clone()).collect();
     reasons.dedup();
     let (by, heeded_by) = (ruling.voices.keys().copied(), ruling.heeded.keys().copied());
-    Shut { by: by.collect(), heeded_by: heeded_by.collect(), reasons, known_as: None }
+    let (by, heeded_by) = (by.collect(), heeded_by.collect());
+    Shut { by, heeded_by, reasons, known_as: Known::Stranger }
 }
 
 /// What members have said and does not count yet.
