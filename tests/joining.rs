@@ -118,6 +118,16 @@ fn a_no_is_told_and_tells_nothing_else() {
 }
 
 #[test]
+fn who_does_not_decide_in_time_lets_nobody_in_and_both_know_why() {
+    let (member, own) = (Member::founder(), identity());
+    let open = Open::within(&member, Duration::ZERO);
+    let error = join(open.address, &open.code(), &newcomer(&own, 33_002)).expect_err("late");
+    assert!(error.to_string().contains("did not decide in time"), "{error}");
+    assert!(matches!(open.end(), End::Undecided));
+    assert_eq!(member.numbers(), [1]);
+}
+
+#[test]
 fn a_person_can_close_the_door() {
     let member = Member::founder();
     let open = Open::of(&member);

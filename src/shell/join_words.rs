@@ -177,6 +177,9 @@ pub fn asks(request: &Request, remarks: &Remarks) -> String {
 pub const UNUSED: &str = "Nobody came; the door is closed. Press Enter.";
 /// The newcomer went away.
 pub const GONE: &str = "The newcomer went away; nobody was let in. Press Enter.";
+/// The person said nothing.
+pub const UNDECIDED: &str =
+    "You did not decide in time: nobody was let in, and the newcomer was told so. Press Enter.";
 /// The person said no.
 pub const DECLINED: &str = "It was refused.";
 
@@ -197,6 +200,7 @@ pub fn why(judged: &Judged) -> String {
     let with = judged.with.map_or(String::new(), |number| format!(" (node {number})"));
     let why = match judged.why {
         Refusal::Declined => "it was declined",
+        Refusal::Undecided => "nobody decided in time",
         Refusal::KeyTaken => "one of its keys is a member's already",
         Refusal::ShutOut => "its key was shut out of the network, for ever",
         Refusal::AddressTaken => "a member has its address",

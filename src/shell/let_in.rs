@@ -5,7 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::{Stop, spawn_within};
 use crate::model::address::Address;
 use crate::model::ids::PeerNumber;
-use crate::model::join::limits::{JOIN_OPEN, MAX_JOIN_FILE};
+use crate::model::join::limits::{JOIN_DECISION, JOIN_OPEN, MAX_JOIN_FILE};
 use crate::model::join::paper;
 use crate::model::join::request::Request;
 use crate::model::join::sponsor::{Answered, Question, Remarks, answer};
@@ -13,7 +13,7 @@ use crate::model::keys::PublicKeys;
 use crate::net::context::Context;
 use crate::net::join::door::Door;
 use crate::net::join::here::Here;
-use crate::net::join::host::{End, host};
+use crate::net::join::host::{End, Person, host};
 use crate::net::sealed::lacking;
 use crate::shell::desk::{Desk, Done};
 use crate::shell::{ask, join_words as say, words};
@@ -65,7 +65,8 @@ impl Desk<'_> {
                     asking.store(true, Ordering::SeqCst);
                     screen.notice(format!("{}\n{}", say::asks(request, remarks), say::DECIDE));
                 };
-                let end = host(door, sponsor, &ask, &decision, stop);
+                let person = Person { ask: &ask, decision: &decision, patience: JOIN_DECISION };
+                let end = host(door, sponsor, &person, stop);
                 asking.store(false, Ordering::SeqCst);
                 if let Ok(Some(text)) = end.as_ref().map(by_itself) {
                     screen.notice(text);
@@ -97,7 +98,7 @@ impl Desk<'_> {
             Ok(End::Declined) => self.screen.say(say::DECLINED),
             Ok(End::Unsure(number, answer)) => return self.keep_answer(number, &answer),
             // That was said when it happened.
-            Ok(End::Unused | End::WrongCode(_) | End::Refused(_) | End::Gone) => {}
+            Ok(End::Unused | End::WrongCode(_) | End::Refused(_) | End::Undecided | End::Gone) => {}
             Err(Error::Stopped) => self.screen.say(say::CLOSED),
             Err(error) => self.screen.say(words::failure(&error)),
         }
@@ -228,6 +229,7 @@ fn by_itself(end: &End) -> Option<String> {
         End::Unused => Some(say::UNUSED.into()),
         End::WrongCode(from) => Some(say::wrong_code(*from)),
         End::Refused(judged) => Some(say::refused(judged)),
+        End::Undecided => Some(say::UNDECIDED.into()),
         End::Gone => Some(say::GONE.into()),
         End::Declined | End::Welcomed(_) | End::Unsure(..) => None,
     }

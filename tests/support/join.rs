@@ -8,6 +8,7 @@ use reunite::model::address::Address;
 use reunite::model::identity::Identity;
 use reunite::model::ids::PeerNumber;
 use reunite::model::join::code::Code;
+use reunite::model::join::limits::JOIN_DECISION;
 use reunite::model::join::request::Request;
 use reunite::model::join::sponsor::{Admission, Sponsor};
 use reunite::model::join::welcome::Welcome;
@@ -18,11 +19,12 @@ use reunite::model::secret::{SharedToken, Token};
 use reunite::model::x25519::Own;
 use reunite::net::join::call::{self, Given, Newcomer};
 use reunite::net::join::door::Door;
-use reunite::net::join::host::{End, host};
+use reunite::net::join::host::{End, Person, host};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub const NETWORK: &str = "Cox's Bazar";
 
@@ -143,6 +145,11 @@ pub struct Open {
 
 impl Open {
     pub fn of(member: &Arc<Member>) -> Self {
+        Self::within(member, JOIN_DECISION)
+    }
+
+    /// A door at which the person decides in this time, or not.
+    pub fn within(member: &Arc<Member>, patience: Duration) -> Self {
         let door = Door::open("127.0.0.1:0".parse().expect("an address"), false).expect("open");
         let (address, code) = (door.address(), door.expose().to_string());
         let (decide, decision) = sync_channel(1);
@@ -151,7 +158,8 @@ impl Open {
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
             let ask = |request: &Request, _: &_| tell.send(request.clone()).expect("awaited");
-            host(door, &*member, &ask, &decision, &stopped)
+            let person = Person { ask: &ask, decision: &decision, patience };
+            host(door, &*member, &person, &stopped)
         });
         Self { address, code, decide, asked, stop, thread }
     }

@@ -41,7 +41,7 @@ pub enum Clear {
 /// Why a newcomer is not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The person at the member said no, or nothing.
+    /// The person at the member said no.
     Declined,
     /// One of its keys is a member's already.
     KeyTaken,
@@ -53,6 +53,8 @@ pub enum Refusal {
     Full,
     /// The member could not do it.
     Failed,
+    /// The person at the member did not decide in time.
+    Undecided,
 }
 
 /// What is said sealed.
@@ -100,13 +102,14 @@ impl Clear {
 }
 
 const SORRY: [Sorry; 3] = [Sorry::OtherDoor, Sorry::Crowded, Sorry::WrongCode];
-const REFUSALS: [Refusal; 6] = [
+const REFUSALS: [Refusal; 7] = [
     Refusal::Declined,
     Refusal::KeyTaken,
     Refusal::ShutOut,
     Refusal::AddressTaken,
     Refusal::Full,
     Refusal::Failed,
+    Refusal::Undecided,
 ];
 
 fn one_of<T: Copy>(all: &[T], code: u8) -> Result<T> {

@@ -187,6 +187,10 @@ fn refused(why: Refusal) -> Error {
         Refusal::Declined => {
             ("the person there did not let this node in", "call them, and ask why")
         }
+        Refusal::Undecided => (
+            "the person there did not decide in time",
+            "call them, and have a new code read to you",
+        ),
         Refusal::KeyTaken => (
             "a node with this identity is a member already",
             "a copied node needs an identity of its own: join with a new --data folder",

@@ -5,7 +5,7 @@ use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
 use crate::model::ids::PeerNumber;
 use crate::model::join::answer;
-use crate::model::join::limits::{JOIN_DECISION, JOIN_PATIENCE};
+use crate::model::join::limits::JOIN_PATIENCE;
 use crate::model::join::message::{Refusal, Sealed};
 use crate::model::join::request::Request;
 use crate::model::join::sponsor::{Admission, Judged, Remarks, Sponsor, judge};
@@ -13,6 +13,7 @@ use crate::model::limits::SLICE;
 use crate::net::join::door::{Came, Door, Visitor};
 use std::net::IpAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 /// How it ended.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub enum End {
     Refused(Judged),
     /// The person said no.
     Declined,
+    /// The person did not decide in time.
+    Undecided,
     /// The newcomer went away before anything was done.
     Gone,
     /// It is a member, and has all that it needs.
@@ -33,15 +36,27 @@ pub enum End {
     Unsure(PeerNumber, Vec<u8>),
 }
 
-/// Waits at the door, asks the person, and lets the newcomer in. `ask` shows who is there; then `decision` says yes or
-/// no. `stop` ends it.
-pub fn host(
-    door: Door,
-    sponsor: &dyn Sponsor,
-    ask: &dyn Fn(&Request, &Remarks),
-    decision: &Receiver<bool>,
-    stop: &Stop,
-) -> Result<End> {
+/// The person at the member, who decides.
+pub struct Person<'a> {
+    /// Shows who is there.
+    pub ask: &'a dyn Fn(&Request, &Remarks),
+    /// Says yes or no, once it was shown.
+    pub decision: &'a Receiver<bool>,
+    /// How long that may take.
+    pub patience: Duration,
+}
+
+enum Decided {
+    Yes,
+    No,
+    /// Nothing was said in time.
+    Not,
+    /// The newcomer went away meanwhile.
+    Gone,
+}
+
+/// Waits at the door, asks the person, and lets the newcomer in. `stop` ends it.
+pub fn host(door: Door, sponsor: &dyn Sponsor, person: &Person<'_>, stop: &Stop) -> Result<End> {
     let mut visitor = match door.wait(stop)? {
         Came::In(visitor) => *visitor,
         Came::Wrong(from) => return Ok(End::WrongCode(from)),
@@ -58,32 +73,35 @@ pub fn host(
             return Ok(End::Refused(judged));
         }
     };
-    ask(&visitor.request, &remarks);
-    match decided(&mut visitor, decision, stop)? {
-        Some(true) => admit(visitor, sponsor),
-        Some(false) => {
+    (person.ask)(&visitor.request, &remarks);
+    match decided(&mut visitor, person, stop)? {
+        Decided::Yes => admit(visitor, sponsor),
+        Decided::No => {
             refuse(visitor, Refusal::Declined);
             Ok(End::Declined)
         }
-        None => Ok(End::Gone),
+        Decided::Not => {
+            refuse(visitor, Refusal::Undecided);
+            Ok(End::Undecided)
+        }
+        Decided::Gone => Ok(End::Gone),
     }
 }
 
-/// What the person says; `None` if the newcomer goes away meanwhile.
-fn decided(visitor: &mut Visitor, decision: &Receiver<bool>, stop: &Stop) -> Result<Option<bool>> {
-    let deadline = Deadline::after(JOIN_DECISION);
+fn decided(visitor: &mut Visitor, person: &Person<'_>, stop: &Stop) -> Result<Decided> {
+    let deadline = Deadline::after(person.patience);
     while let Some(slice) = deadline.slice(SLICE) {
-        match decision.recv_timeout(slice) {
-            Ok(yes) => return Ok(Some(yes)),
-            Err(RecvTimeoutError::Disconnected) => return Ok(Some(false)),
+        match person.decision.recv_timeout(slice) {
+            Ok(true) => return Ok(Decided::Yes),
+            Ok(false) | Err(RecvTimeoutError::Disconnected) => return Ok(Decided::No),
             Err(RecvTimeoutError::Timeout) => {}
         }
         stop.check()?;
         if visitor.talk.is_gone() {
-            return Ok(None);
+            return Ok(Decided::Gone);
         }
     }
-    Ok(Some(false))
+    Ok(Decided::Not)
 }
 
 fn refuse(mut visitor: Visitor, why: Refusal) {
