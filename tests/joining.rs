@@ -9,14 +9,17 @@ use reunite::base::clock::Deadline;
 use reunite::base::threads::Stop;
 use reunite::model::frame;
 use reunite::model::identity::Identity;
+use reunite::model::join::answer;
+use reunite::model::join::code::Code;
 use reunite::model::join::message::{Clear, Refusal, Sealed, Sorry};
 use reunite::model::join::pake::{Answering, Calling};
 use reunite::model::join::request::Request;
 use reunite::net::join::call::{self, Newcomer};
 use reunite::net::join::host::End;
-use reunite::net::join::talk::Talk;
+use reunite::net::join::talk::{SealedTalk, Talk};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{Member, Open, address, join, organisation};
@@ -228,6 +231,48 @@ fn an_answer_that_may_have_been_lost_is_kept_for_a_file() {
     drop(given);
     let End::Unsure(number, answer) = open.end() else { panic!("it was sure") };
     assert!(number.value() == 2 && !answer.is_empty());
+}
+
+#[test]
+fn who_is_let_in_by_a_slow_disk_is_told_that_it_may_be_a_member_and_gets_its_answer_as_a_file() {
+    let (member, own) = (Member::founder(), identity());
+    member.is_slow.store(true, Ordering::SeqCst);
+    let (open, newcomer) = (willing(&member), newcomer(&own, 33_002));
+    let error = join(open.address, &open.code(), &newcomer).expect_err("not yet");
+    assert!(error.to_string().contains("may be a member"), "{error}");
+    assert!(error.advice().is_some_and(|advice| advice.contains("join accept")));
+    let request = open.asked.recv_timeout(PATIENCE).expect("asked");
+    let End::Unsure(number, answer) = open.end() else { panic!("it was sure") };
+    let (welcome, _) = answer::open(&answer, &request, &newcomer.own(), &mut rand::rng())
+        .expect("the answer that it waits for");
+    assert_eq!((welcome.number, number.value()), (number, 2));
+}
+
+#[test]
+fn a_newcomer_whose_line_breaks_after_the_yes_is_told_that_it_may_be_a_member() {
+    let (own, code) = (identity(), Code::random(&mut rand::rng()));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound");
+    let error = std::thread::scope(|scope| {
+        let joining =
+            scope.spawn(|| join(at, &code, &newcomer(&own, 33_002)).expect_err("no answer"));
+        let mut near =
+            Talk::new(listener.accept().expect("somebody").0, &Stop::default()).expect("open");
+        let Clear::Hello(_, element) = hear(&mut near) else { panic!("no beginning") };
+        let (answering, element) = Answering::begin(&code, &element).expect("an element");
+        near.say(&Clear::Element(element)).expect("said");
+        let Clear::Proof(proof) = hear(&mut near) else { panic!("no proof") };
+        let (line, proof) = answering.confirmed(&proof).expect("the same code");
+        near.say(&Clear::Proof(proof)).expect("said");
+        let mut near = near.sealed(Box::new(line), 1000);
+        let said = |near: &mut SealedTalk| near.hear(Deadline::after(PATIENCE)).expect("heard");
+        assert!(matches!(said(&mut near), Sealed::Ask(_)));
+        near.say(&Sealed::Accepted).expect("said");
+        assert_eq!(said(&mut near), Sealed::Here);
+        drop(near);
+        joining.join().expect("no panic")
+    });
+    assert!(error.to_string().contains("may be a member"), "{error}");
 }
 
 #[test]

@@ -206,6 +206,7 @@ pub fn why(judged: &Judged) -> String {
         Refusal::AddressTaken => "a member has its address",
         Refusal::Full => "the network has as many members as it may have",
         Refusal::Failed => "it could not be done",
+        Refusal::Unsaved => "the disk has not taken it yet",
     };
     format!("it cannot be let in: {why}{with}")
 }
@@ -215,9 +216,8 @@ pub fn welcomed(number: PeerNumber) -> String {
     format!("Node {number} has joined. All nodes learn it when they meet.")
 }
 
-/// That an answer may have been lost.
-pub const UNSURE: &str =
-    "It is a member now, but it is not known whether the answer arrived. Keep it in a file.";
+/// That an answer may not have arrived.
+pub const UNSURE: &str = "It is signed that it is a member, but it does not have its answer, as far as is known. Keep the answer in a file.";
 
 /// That it is not known whether the newcomer was told.
 pub fn unsure(number: PeerNumber, file: &Path) -> String {

@@ -111,7 +111,10 @@ impl Desk<'_> {
         self.screen.say(say::UNSURE);
         let file = self.input.line(say::ANSWER)?;
         match write_answer(Path::new(&file), &keys, answer) {
-            Ok(()) => self.screen.say(say::unsure(number, Path::new(&file))),
+            Ok(()) => {
+                let ticket = self.context.database.now();
+                self.say_saved(&say::unsure(number, Path::new(&file)), ticket);
+            }
             Err(error) => self.screen.say(words::failure(&error)),
         }
         Ok(())

@@ -21,6 +21,7 @@ use reunite::net::join::call::{self, Given, Newcomer};
 use reunite::net::join::door::Door;
 use reunite::net::join::host::{End, Person, host};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -35,6 +36,8 @@ pub struct Member {
     keys: NetworkKeys,
     members: Mutex<Vec<(Profile, SharedToken)>>,
     pub shut: Mutex<Vec<PublicKeys>>,
+    /// Whether its disk takes nothing in time.
+    pub is_slow: AtomicBool,
 }
 
 pub fn address(port: u16) -> Address {
@@ -65,6 +68,7 @@ impl Member {
             keys: NetworkKeys::random(&mut rng),
             members: Mutex::new(members),
             shut: Mutex::default(),
+            is_slow: AtomicBool::default(),
         })
     }
 
@@ -101,7 +105,11 @@ impl Sponsor for Member {
         };
         members.push((profile, Token::random(&mut rand::rng()).into()));
         drop(members);
-        self.again(request).map(|welcome| Admission::Member(welcome.into()))
+        let welcome = self.again(request)?.into();
+        Ok(match self.is_slow.load(Ordering::SeqCst) {
+            true => Admission::Unsaved(welcome),
+            false => Admission::Member(welcome),
+        })
     }
 
     fn again(&self, request: &Request) -> Result<Welcome> {

@@ -41,6 +41,8 @@ pub const MAX_DOORS: usize = 4;
 pub const JOIN_DECISION: Duration = Duration::from_secs(10 * 60);
 /// How long either side waits for a message that the other need not think about.
 pub const JOIN_PATIENCE: Duration = Duration::from_secs(20);
+/// How long an admission may take to be on the member's disk. The newcomer waits so much longer for its answer.
+pub const JOIN_SAVE: Duration = Duration::from_secs(20);
 /// Longest message before both sides have shown that they have the code, bytes: a kind, a door and an element.
 pub const MAX_JOIN_CLEAR: usize = 64;
 /// Longest request, bytes: the longest name, and all else of fixed size, with room.

@@ -38,7 +38,7 @@ pub enum Clear {
     Sorry(Sorry),
 }
 
-/// Why a newcomer is not let in.
+/// Why a newcomer is not let in, or not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The person at the member said no.
@@ -55,6 +55,8 @@ pub enum Refusal {
     Failed,
     /// The person at the member did not decide in time.
     Undecided,
+    /// It is signed that it is let in, and the member's disk has not taken that yet: it gets its answer later, as a file.
+    Unsaved,
 }
 
 /// What is said sealed.
@@ -102,7 +104,7 @@ impl Clear {
 }
 
 const SORRY: [Sorry; 3] = [Sorry::OtherDoor, Sorry::Crowded, Sorry::WrongCode];
-const REFUSALS: [Refusal; 7] = [
+const REFUSALS: [Refusal; 8] = [
     Refusal::Declined,
     Refusal::KeyTaken,
     Refusal::ShutOut,
@@ -110,6 +112,7 @@ const REFUSALS: [Refusal; 7] = [
     Refusal::Full,
     Refusal::Failed,
     Refusal::Undecided,
+    Refusal::Unsaved,
 ];
 
 fn one_of<T: Copy>(all: &[T], code: u8) -> Result<T> {

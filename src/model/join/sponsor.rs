@@ -18,8 +18,7 @@ pub trait Sponsor: Send + Sync {
     fn members(&self) -> Vec<Profile>;
     /// Whether one of these keys is shut out.
     fn is_shut_out(&self, keys: &PublicKeys) -> bool;
-    /// Admits who asked, under a number that is free: when this returns it is on the disk. A person has said yes, and
-    /// `judge` has found nothing against it.
+    /// Admits who asked, under a number that is free. A person has said yes, and `judge` has found nothing against it.
     fn admit(&self, request: &Request) -> Result<Admission>;
     /// The welcome of a member that has exactly the keys of this request.
     fn again(&self, request: &Request) -> Result<Welcome>;
@@ -30,8 +29,10 @@ pub trait Sponsor: Send + Sync {
 /// What became of an admission.
 #[derive(Debug)]
 pub enum Admission {
-    /// The newcomer is a member.
+    /// The newcomer is a member, and that is on the disk.
     Member(Box<Welcome>),
+    /// That is signed, and may still be lost: the disk has not taken it yet.
+    Unsaved(Box<Welcome>),
     /// It will be one under this number, when so many members in all have agreed.
     Waits(PeerNumber, usize),
 }
@@ -125,7 +126,8 @@ pub fn answer(
                 return Ok(Answered::Declined);
             }
             match sponsor.admit(request)? {
-                Admission::Member(welcome) => *welcome,
+                // Whoever takes the answer to the newcomer is told whether it is on the disk.
+                Admission::Member(welcome) | Admission::Unsaved(welcome) => *welcome,
                 Admission::Waits(number, needed) => return Ok(Answered::Waits(number, needed)),
             }
         }

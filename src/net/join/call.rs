@@ -9,7 +9,7 @@ use crate::model::ids::Organisation;
 use crate::model::join::answer;
 use crate::model::join::code::Code;
 use crate::model::join::limits::{
-    JOIN_AGAIN, JOIN_CROWDED, JOIN_DECISION, JOIN_PATIENCE, MAX_ANSWER,
+    JOIN_AGAIN, JOIN_CROWDED, JOIN_DECISION, JOIN_PATIENCE, JOIN_SAVE, MAX_ANSWER,
 };
 use crate::model::join::message::{Clear, Refusal, Sealed, Sorry};
 use crate::model::join::pake::Calling;
@@ -145,10 +145,12 @@ impl Met {
             Sealed::Refused(why) => return Err(refused(why)),
             _ => return Err(senseless()),
         }
-        let answer = match talk.hear(Deadline::after(JOIN_PATIENCE))? {
-            Sealed::Answer(answer) => answer,
-            Sealed::Refused(why) => return Err(refused(why)),
-            _ => return Err(senseless()),
+        let answer = match talk.hear(Deadline::after(JOIN_SAVE + JOIN_PATIENCE)) {
+            Ok(Sealed::Answer(answer)) => answer,
+            Ok(Sealed::Refused(why)) => return Err(refused(why)),
+            Ok(_) => return Err(senseless()),
+            Err(Error::Stopped) => return Err(Error::Stopped),
+            Err(error) => return Err(unsure(&error)),
         };
         let (welcome, _) = answer::open(&answer, request, &newcomer.own(), &mut rand::rng())?;
         Ok(Given { welcome, heard: Heard(talk) })
@@ -182,6 +184,14 @@ fn senseless() -> Error {
     Error::peer("the member said something without sense")
 }
 
+/// That the line broke when the person had said yes.
+fn unsure(error: &Error) -> Error {
+    let what = format!("this node may be a member, and its answer did not come ({error})");
+    Error::input("join", what, AS_FILE)
+}
+
+const AS_FILE: &str = "call the member: its screen offers the answer as a file, for `reunite join accept` here; without it, make a request with `reunite join request`";
+
 fn refused(why: Refusal) -> Error {
     let (what, advice) = match why {
         Refusal::Declined => {
@@ -191,9 +201,13 @@ fn refused(why: Refusal) -> Error {
             "the person there did not decide in time",
             "call them, and have a new code read to you",
         ),
+        Refusal::Unsaved => (
+            "this node may be a member, and cannot be told yet: the disk of the member is slow",
+            AS_FILE,
+        ),
         Refusal::KeyTaken => (
             "a node with this identity is a member already",
-            "a copied node needs an identity of its own: join with a new --data folder",
+            "if its answer was lost, make a request with `reunite join request`; a copied node needs an identity of its own, in a new --data folder",
         ),
         Refusal::ShutOut => (
             "this identity was shut out of the network",

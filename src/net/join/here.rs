@@ -4,6 +4,7 @@ use crate::base::error::Result;
 use crate::base::threads::lock;
 use crate::model::address::Address;
 use crate::model::ids::PeerNumber;
+use crate::model::join::limits::JOIN_SAVE;
 use crate::model::join::request::Request;
 use crate::model::join::sponsor::{Admission, Sponsor};
 use crate::model::join::welcome::Welcome;
@@ -20,10 +21,6 @@ use crate::net::members::Standing;
 use crate::net::sealed::lacking;
 use crate::store::database::Ticket;
 use crate::store::peer_book::Peer;
-use std::time::Duration;
-
-/// How long an admission may take to be on the disk.
-const SAVE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// This node.
 #[derive(Debug)]
@@ -48,9 +45,10 @@ impl Here<'_> {
     }
 
     fn saved(&self, ticket: Ticket) -> Result<()> {
-        self.0.database.wait_saved(ticket, SAVE_PATIENCE, &self.0.stop)?;
+        let saved = self.0.database.wait_saved(ticket, JOIN_SAVE, &self.0.stop);
+        // Others are told of what is on the disk alone, also if it comes there later.
         self.0.order(Order::ToAll(self.0.work.clone()));
-        Ok(())
+        saved
     }
 
     /// The admission of these keys that waits for more voices.
@@ -94,14 +92,19 @@ impl Sponsor for Here<'_> {
                 (number, ballot::admit(self.0, profile, token)?)
             }
         };
-        self.saved(said.ticket)?;
+        let saved = self.saved(said.ticket);
         let now = self.0.members.now();
         let roster = now.roster.as_ref();
-        match roster.and_then(|roster| roster.member(&keys.identity)) {
-            Some(_) => self.again(request).map(|welcome| Admission::Member(Box::new(welcome))),
-            None => {
-                let needed = roster.map_or(1, |roster| roster.rule().admit());
-                Ok(Admission::Waits(number, needed))
+        if roster.and_then(|roster| roster.member(&keys.identity)).is_none() {
+            let needed = roster.map_or(1, |roster| roster.rule().admit());
+            return saved.map(|()| Admission::Waits(number, needed));
+        }
+        let welcome = Box::new(self.again(request)?);
+        match saved {
+            Ok(()) => Ok(Admission::Member(welcome)),
+            Err(error) => {
+                log::warn!("the admission of node {number} is not on the disk yet: {error}");
+                Ok(Admission::Unsaved(welcome))
             }
         }
     }

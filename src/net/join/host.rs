@@ -32,7 +32,8 @@ pub enum End {
     Gone,
     /// It is a member, and has all that it needs.
     Welcomed(PeerNumber),
-    /// It is a member, and it is not known whether the answer has reached it. This is the answer, for a file.
+    /// It is signed that it is a member, and it does not have the answer, as far as is known: the disk is slow, or the
+    /// line broke. This is the answer, for a file.
     Unsure(PeerNumber, Vec<u8>),
 }
 
@@ -124,18 +125,27 @@ fn admit(mut visitor: Visitor, sponsor: &dyn Sponsor) -> Result<End> {
         return Ok(End::Refused(judged));
     }
     let admitted = sponsor.admit(&visitor.request).and_then(|admission| {
-        let Admission::Member(welcome) = admission else { return Err(several_admit()) };
+        let (welcome, is_saved) = match admission {
+            Admission::Member(welcome) => (welcome, true),
+            Admission::Unsaved(welcome) => (welcome, false),
+            Admission::Waits(..) => return Err(several_admit()),
+        };
         let own = sponsor.own()?;
         let sealed = answer::seal(&welcome, &visitor.request, &own, &mut rand::rng())?;
-        Ok((welcome.number, sealed))
+        Ok((welcome.number, sealed, is_saved))
     });
-    let (number, answer) = match admitted {
+    let (number, answer, is_saved) = match admitted {
         Ok(admitted) => admitted,
         Err(error) => {
             refuse(visitor, Refusal::Failed);
             return Err(error);
         }
     };
+    if !is_saved {
+        // It could be lost yet, and the newcomer would have an answer of a network that does not know it.
+        refuse(visitor, Refusal::Unsaved);
+        return Ok(End::Unsure(number, answer));
+    }
     let given = visitor.talk.say(&Sealed::Answer(answer.clone()));
     match given.and_then(|()| visitor.talk.hear(Deadline::after(JOIN_PATIENCE))) {
         Ok(Sealed::Done) => Ok(End::Welcomed(number)),
