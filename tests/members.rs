@@ -217,6 +217,10 @@ fn one_voice_shuts_nobody_out_two_do_and_an_open_session_ends_with_it() {
     let mut three = start(&network, 3);
     two.wait_for_any("The ledger now says who belongs to");
     three.wait_for_any("The ledger now says who belongs to");
+    for choice in ["1", "3", "4"] {
+        one.type_lines(&["16", choice, ""]);
+        one.wait_for("Nothing was changed");
+    }
     one.type_lines(&["16", "1", "1", "16", "1", "7", "16", "1", "3", "no reason", "2"]);
     one.wait_for("That is this node itself");
     one.wait_for("No member has this number");

@@ -10,7 +10,7 @@ use crate::model::membership::roster::{Member, Open, Roster};
 use crate::net::ballot::{self, Said};
 use crate::net::members::Standing;
 use crate::net::roll;
-use crate::shell::desk::{Desk, Done};
+use crate::shell::desk::{Chosen, Desk, Done};
 use crate::shell::identity::no_peer;
 use crate::shell::{ledger_words, members_words as say, words};
 use crate::store::files;
@@ -86,7 +86,7 @@ impl Desk<'_> {
 
     /// Speaks against a member. Its number is asked for twice: there is no way back.
     fn shut_out(&mut self, roster: &Roster) -> Done {
-        let answer = self.input.line(say::WHOM)?;
+        let Some(answer) = self.unless_empty(say::WHOM)? else { return Ok(()) };
         let member = answer.parse::<PeerNumber>().ok().and_then(|number| roster.by_number(number));
         let Some(member) = member else {
             self.screen.say(say::NOBODY);
@@ -158,7 +158,8 @@ impl Desk<'_> {
 
     /// Calls the organisation of this node otherwise.
     fn rename(&mut self) -> Done {
-        match self.input.line(say::NEW_NAME)?.parse::<Organisation>() {
+        let Some(answer) = self.unless_empty(say::NEW_NAME)? else { return Ok(()) };
+        match answer.parse::<Organisation>() {
             Ok(name) => self.said(ballot::rename(self.context, name), |_| say::RENAMED.into()),
             Err(error) => self.screen.say(words::failure(&error)),
         }
@@ -167,7 +168,7 @@ impl Desk<'_> {
 
     /// Puts another address of this node into its peers file. It listens there from its next start on, and then tells all.
     fn relocate(&mut self) -> Done {
-        let answer = self.input.line(say::NEW_ADDRESS)?;
+        let Some(answer) = self.unless_empty(say::NEW_ADDRESS)? else { return Ok(()) };
         let Some(files) = self.context.members.files() else { return Ok(()) };
         let me = self.context.members.me_typed();
         let done = answer.parse().and_then(|address| moved(&files.peers, me, address));
@@ -176,6 +177,15 @@ impl Desk<'_> {
             Err(error) => self.screen.say(words::failure(&error)),
         }
         Ok(())
+    }
+
+    /// A line that somebody types; after an empty one nothing is done.
+    fn unless_empty(&mut self, question: &str) -> Chosen<String> {
+        let answer = self.input.line(question)?;
+        if answer.is_empty() {
+            self.screen.say(say::NOTHING);
+        }
+        Ok(Some(answer).filter(|answer| !answer.is_empty()))
     }
 
     /// Says what came of it, and brings it to all.

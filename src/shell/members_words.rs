@@ -24,7 +24,7 @@ pub const BEGIN: &str = "Until now the peers file says who belongs to this netwo
                          are taken in and shut out from this menu, and all nodes know. ONE node does this, for all; agree on \
                          which.";
 /// Whether to begin it.
-pub const BEGIN_QUESTION: &str = "Type YES to do it on this node: ";
+pub const BEGIN_QUESTION: &str = "Type YES to do it on this node (Enter: nothing): ";
 /// That it was begun.
 pub const BEGUN: &str = "The others learn it when they meet this node.";
 /// What there is to do.
@@ -32,27 +32,27 @@ pub const CHOICES: &str = "1 shut a member out   2 agree with what is asked   3 
 /// Asks for it.
 pub const CHOICE: &str = "Which (Enter: nothing): ";
 /// Asks for a member.
-pub const WHOM: &str = "Number of the member to shut out: ";
+pub const WHOM: &str = "Number of the member to shut out (Enter: nothing): ";
 /// Asks for it once more.
-pub const AGAIN: &str = "There is no way back. Type its number again: ";
+pub const AGAIN: &str = "There is no way back. Type its number again (Enter: nothing): ";
 /// That nobody has this number.
 pub const NOBODY: &str = "No member has this number.";
 /// That one cannot shut out oneself.
 pub const ONESELF: &str =
     "That is this node itself. If it is about to be overrun, `reunite wipe` destroys it.";
 /// Asks why.
-pub const REASON: &str = "Why (all members read it): ";
+pub const REASON: &str = "Why (all members read it; Enter: no reason): ";
 /// That nothing is asked.
 pub const NONE_OPEN: &str = "Nothing waits for more voices.";
 /// That this node agrees.
 pub const AGREED: &str = "This node agrees.";
 /// Asks for a name.
-pub const NEW_NAME: &str = "New name of this organisation: ";
+pub const NEW_NAME: &str = "New name of this organisation (Enter: nothing): ";
 /// That it was changed.
 pub const RENAMED: &str = "All members will see the new name.";
 
 /// Asks for an address.
-pub const NEW_ADDRESS: &str = "New address of this node (IP:PORT): ";
+pub const NEW_ADDRESS: &str = "New address of this node (IP:PORT; Enter: nothing): ";
 /// That it was changed.
 pub const RELOCATED: &str = "The peers file of this node has the new address.\n  -> Start the node again: it listens there then, and tells \
                              all members.";

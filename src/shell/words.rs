@@ -27,7 +27,7 @@ pub const MENU_TIER2: &str = "  1 view    2 search    3 refresh    0 quit";
 pub const YES: &str = "YES";
 /// Asks whether a fingerprint was compared.
 pub const COMPARED: &str =
-    "Call them, and compare the fingerprint by voice. Is it the same? Type YES: ";
+    "Call them, and compare the fingerprint by voice. Is it the same? Type YES (Enter: nothing): ";
 /// Asks for a menu number.
 pub const CHOOSE: &str = "Number (Enter shows the menu): ";
 /// What is in clear, said at every start in a classic network.
