@@ -111,12 +111,13 @@ fn a_person_refuses_or_closes_and_nobody_is_in() {
     let call = [&["join".into(), "code".into(), "--member".into(), address][..], &growing.about(2)];
     let (done, told) = std::thread::scope(|scope| {
         let joining = scope.spawn(|| run(&call.concat(), &format!("{code}\n")));
-        first.wait_for("Type YES");
+        first.wait_for("First have them read the fingerprint");
+        first.wait_for("Type YES to let it in; anything else, also Enter alone, declines.");
         first.type_lines(&["no"]);
         joining.join().expect("no panic")
     });
     assert!(done == Some(1) && told.contains("did not let this node in"), "{told}");
-    first.wait_for("It was refused.");
+    first.wait_for("It was declined");
     assert!(!growing.data(2).join("identity.json").exists());
     assert!(first.quit().success());
 }
@@ -164,6 +165,25 @@ fn a_node_joins_by_files_once_and_no_other_answer_is_taken() {
         fs::read_to_string(&database).is_ok_and(|text| text.contains("Ana, tall"))
     });
     assert!(first.quit().success() && second.quit().success());
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_asked_for_again_and_one_that_is_given_up_is_made_again() {
+    let growing = Growing::new("rewritten", 2);
+    let mut first = growing.begin();
+    first.type_lines(&["17", "2", ""]);
+    first.wait_for("Nothing was done.");
+    assert_eq!(request(&growing, 2, "request").0, Some(0));
+    let (wrong, right) = (growing.file("no-folder/answer"), growing.file("answer"));
+    first.type_lines(&["17", "2", &growing.file("request"), "YES", &wrong]);
+    first.wait_for("check whether the path is right");
+    first.wait_for("Write the answer");
+    first.type_lines(&[""]);
+    first.wait_for("17 makes the answer again, of the same request");
+    first.type_lines(&["17", "2", &growing.file("request"), "YES", &wrong, &right]);
+    first.wait_for("Saved. Node 2 is a member. Bring it the answer");
+    assert_eq!(accept(&growing, 2, &right).0, Some(0));
+    assert!(first.quit().success());
 }
 
 #[test]

@@ -133,17 +133,23 @@ pub const WAY_IN: &str = "Which (Enter: nothing): ";
 /// Nothing was done.
 pub const NOTHING: &str = "Nothing was done.";
 /// While the door is open.
-pub const WAITING: &str = "(Enter closes the door): ";
+pub const WAITING: &str = "(Enter closes the door; once somebody asks, only YES lets it in): ";
 /// Somebody is there.
-pub const DECIDE: &str = "Type YES to let it in; anything else refuses it.";
+pub const DECIDE: &str = "First have them read the fingerprint to you, from the newcomer's screen. Is it the same?\nType YES to let it in; anything else, also Enter alone, declines.";
 /// The person closed the door.
 pub const CLOSED: &str = "The door is closed. Nobody came in.";
 /// It takes time.
 pub const LETTING_IN: &str = "It is let in …";
 /// Asks for a file.
-pub const REQUEST: &str = "The request (a file): ";
+pub const REQUEST: &str = "The request (a file; Enter: nothing): ";
 /// Asks for a file.
-pub const ANSWER: &str = "Write the answer to this file: ";
+pub const ANSWER: &str = "Write the answer to this file (Enter: give up): ";
+/// How an answer that was given up is made again.
+pub const SAME_AGAIN: &str = "The answer was not kept.\n  -> It is a member all the same; 17 makes the answer again, of the same request.";
+/// The same, of who joined by a code.
+pub const ASKED_AGAIN: &str = "The answer was not kept.\n  -> It may be a member all the same: let it run `reunite join request`; 17 makes the answer again, of that request.";
+/// What to do when the command could not write an answer.
+pub const OTHER_FILE: &str = "give another file: of the same request the answer is made again";
 
 /// That the door is open.
 pub fn open(code: &str, address: &SocketAddr, minutes: u64) -> String {
@@ -181,7 +187,7 @@ pub const GONE: &str = "The newcomer went away; nobody was let in. Press Enter."
 pub const UNDECIDED: &str =
     "You did not decide in time: nobody was let in, and the newcomer was told so. Press Enter.";
 /// The person said no.
-pub const DECLINED: &str = "It was refused.";
+pub const DECLINED: &str = "It was declined; the newcomer was told so.";
 
 /// Somebody tried a wrong code.
 pub fn wrong_code(from: IpAddr) -> String {
@@ -229,7 +235,9 @@ pub fn unsure(number: PeerNumber, file: &Path) -> String {
 
 /// That a member asks for its answer again.
 pub fn again(number: PeerNumber) -> String {
-    format!("This is node {number} of the network already. Type YES to make its answer again: ")
+    format!(
+        "This is node {number} of the network already. Type YES to make its answer again (Enter: nothing): "
+    )
 }
 
 /// That others have to agree.

@@ -15,11 +15,12 @@ use crate::net::join::door::Door;
 use crate::net::join::here::Here;
 use crate::net::join::host::{End, Person, host};
 use crate::net::sealed::lacking;
-use crate::shell::desk::{Desk, Done};
+use crate::shell::desk::{Chosen, Desk, Done};
+use crate::shell::input::Gone;
 use crate::shell::{ask, join_words as say, words};
 use crate::store::files;
 use crate::store::peer_book::Peer;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -109,24 +110,47 @@ impl Desk<'_> {
         let keys = self.context.book().peer(number).and_then(Peer::keys).copied();
         let Some(keys) = keys else { return Ok(()) };
         self.screen.say(say::UNSURE);
-        let file = self.input.line(say::ANSWER)?;
-        match write_answer(Path::new(&file), &keys, answer) {
-            Ok(()) => {
-                let ticket = self.context.database.now();
-                self.say_saved(&say::unsure(number, Path::new(&file)), ticket);
-            }
-            Err(error) => self.screen.say(words::failure(&error)),
+        if let Some(file) = self.write_answer(&keys, answer, say::ASKED_AGAIN)? {
+            self.say_saved(&say::unsure(number, &file), self.context.database.now());
         }
         Ok(())
     }
 
+    /// Writes an answer to the file that the person names, and asks for another as long as it cannot be written: the
+    /// admission is signed, and nobody else has the answer. `None` if the person gives up, which `again` comments.
+    fn write_answer(&mut self, to: &PublicKeys, answer: &[u8], again: &str) -> Chosen<PathBuf> {
+        loop {
+            let file = match self.input.line(say::ANSWER) {
+                Err(Gone::TooLong) => {
+                    self.screen.say(words::TOO_LONG);
+                    continue;
+                }
+                Err(Gone::Ended) => String::new(),
+                Ok(file) => file,
+            };
+            if file.is_empty() {
+                self.screen.say(again);
+                return Ok(None);
+            }
+            let file = PathBuf::from(file);
+            match write_answer(&file, to, answer) {
+                Ok(()) => return Ok(Some(file)),
+                Err(error) => self.screen.say(words::failure(&error)),
+            }
+        }
+    }
+
     /// Answers the request in a file. The outer result is that of the input, the inner that of the work.
-    fn let_in_by_file(&mut self) -> std::result::Result<Result<()>, crate::shell::input::Gone> {
+    fn let_in_by_file(&mut self) -> std::result::Result<Result<()>, Gone> {
         let sponsor = Here(self.context);
         if let Err(error) = sponsor.check(false) {
             return Ok(Err(error));
         }
         let file = self.input.line(say::REQUEST)?;
+        if file.is_empty() {
+            self.screen.say(say::NOTHING);
+            return Ok(Ok(()));
+        }
         let request = match read_request(Path::new(&file)) {
             Ok(request) => request,
             Err(error) => return Ok(Err(error)),
@@ -154,9 +178,10 @@ impl Desk<'_> {
         }
         Ok(match answered {
             Ok(Answered::With(number, answer)) => {
-                let file = self.input.line(say::ANSWER)?;
-                let made = made(self.context, Path::new(&file), &request, number, &answer);
-                made.map(|text| self.screen.say(text))
+                let file = self.write_answer(request.keys(), &answer, say::SAME_AGAIN)?;
+                let Some(file) = file else { return Ok(Ok(())) };
+                answer_made(self.context, &file, number)
+                    .map(|text| self.say_saved(&text, self.context.database.now()))
             }
             Ok(other) => {
                 self.screen.say(without_answer(&other));
@@ -190,7 +215,13 @@ pub fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -
     let answered = answer(&sponsor, request, confirm, &mut rand::rng());
     match (failed, answered?) {
         (Some(error), _) => Err(error),
-        (None, Answered::With(number, answer)) => made(context, to, request, number, &answer),
+        (None, Answered::With(number, answer)) => {
+            write_answer(to, request.keys(), &answer).map_err(|error| {
+                let what = format!("the answer to node {number}, which is a member: {error}");
+                Error::input(to.display().to_string(), what, say::OTHER_FILE)
+            })?;
+            answer_made(context, to, number)
+        }
         (None, Answered::Refused(judged)) => {
             Err(Error::input("request", say::why(&judged), "nothing was changed"))
         }
@@ -198,16 +229,9 @@ pub fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -
     }
 }
 
-/// Writes an answer. Returns what is to be done with it.
-fn made(
-    context: &Context,
-    to: &Path,
-    request: &Request,
-    number: PeerNumber,
-    answer: &[u8],
-) -> Result<String> {
-    write_answer(to, request.keys(), answer)?;
-    Ok(say::answer_made(to, number, &own(context)?.keys))
+/// What is to be done with an answer that was written to this file.
+fn answer_made(context: &Context, file: &Path, number: PeerNumber) -> Result<String> {
+    Ok(say::answer_made(file, number, &own(context)?.keys))
 }
 
 /// This node, as the others see it.
