@@ -5,8 +5,8 @@ use crate::model::limits::{MAX_PASSPHRASE, MAX_TYPED};
 use crate::model::passphrase::Passphrase;
 use crate::shell::editor::Key;
 use crate::shell::keys::{Decoder, Pressed};
-use crate::shell::setup_words;
 use crate::shell::terminal::Hidden;
+use crate::shell::{setup_words, words};
 use crate::store::files;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
@@ -44,6 +44,24 @@ pub fn line(question: &str) -> Result<Zeroizing<String>> {
     match read.map_err(|cause| Error::device("read from the terminal", cause))? {
         0 => Err(Error::input("answer", "the input ended", "run it in a terminal")),
         _ => Ok(Zeroizing::new(line.trim().to_owned())),
+    }
+}
+
+/// What somebody types, or a script gives, as `read` reads it. At a terminal what cannot be read is asked for again.
+pub fn read<T>(question: &str, read: impl Fn(&str) -> Result<T>) -> Result<T> {
+    until_read(io::stdin().is_terminal(), || line(question), read)
+}
+
+fn until_read<T>(
+    is_terminal: bool,
+    mut line: impl FnMut() -> Result<Zeroizing<String>>,
+    read: impl Fn(&str) -> Result<T>,
+) -> Result<T> {
+    loop {
+        match read(&line()?) {
+            Err(error) if is_terminal => prompt(&format!("{}\n", words::failure(&error))),
+            done => return done,
+        }
     }
 }
 
@@ -129,3 +147,34 @@ fn hidden(question: &str) -> Result<Zeroizing<String>> {
 
 /// What the key Ctrl-C sends where it is no signal.
 const CTRL_C: u8 = 0x03;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::join::code::Code;
+
+    /// The code that comes of these lines, and how many of them were taken.
+    fn code(is_terminal: bool, lines: &[&str]) -> (Result<Code>, usize) {
+        let mut taken = 0;
+        let line = || {
+            let line = lines.get(taken).ok_or(Error::Stopped)?;
+            taken += 1;
+            Ok(Zeroizing::new((*line).to_owned()))
+        };
+        let code = until_read(is_terminal, line, str::parse);
+        (code, taken)
+    }
+
+    #[test]
+    fn a_slip_is_asked_for_again_at_a_terminal_and_ends_a_script() {
+        let lines =
+            ["", "7-crosover-clockwork", "crossover-clockwork", "7-crossover-clockwork", ""];
+        let (read, taken) = code(true, &lines);
+        assert_eq!((&*read.expect("a code").expose(), taken), (&"7-crossover-clockwork".into(), 4));
+        let (read, taken) = code(false, &lines[1..]);
+        assert!(read.is_err() && taken == 1);
+        // Where the input ends nothing is asked for ever.
+        let (read, taken) = code(true, &lines[..2]);
+        assert!(matches!(read, Err(Error::Stopped)) && taken == 2);
+    }
+}

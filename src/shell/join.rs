@@ -133,7 +133,7 @@ pub fn by_code(about: &About, member: Option<&str>) -> Result<()> {
     let newcomer = Newcomer::open(&about.data)?;
     let (identity, passphrase) = identity(about, &newcomer)?;
     let organisation = organisation(about)?;
-    let code: Code = ask::line(join_words::CODE)?.parse()?;
+    let code: Code = ask::read(join_words::CODE, str::parse)?;
     let stop = Stop::default();
     let member = match member {
         Some(member) => address::typed(member)?,
@@ -163,7 +163,7 @@ fn door(number: DoorNumber, stop: &Stop) -> Result<SocketAddr> {
     ask::say(&join_words::found(number, &found))?;
     match found.as_slice() {
         [door] => Ok(*door),
-        _ => address::typed(&ask::line(join_words::MEMBER)?),
+        _ => ask::read(join_words::MEMBER, address::typed),
     }
 }
 
@@ -244,7 +244,7 @@ fn identity(about: &About, newcomer: &Newcomer) -> Result<(Identity, Option<Pass
 pub fn organisation(about: &About) -> Result<Organisation> {
     match &about.organisation {
         Some(name) => name.parse(),
-        None => ask::line(join_words::ORGANISATION)?.parse(),
+        None => ask::read(join_words::ORGANISATION, str::parse),
     }
 }
 
@@ -254,9 +254,9 @@ pub fn address(about: &About, likely: Option<SocketAddr>) -> Result<Address> {
         return address.parse();
     }
     let question = likely.as_ref().map(join_words::address_question);
-    let typed = ask::line(question.as_deref().unwrap_or(join_words::ADDRESS))?;
-    match likely.filter(|_| typed.is_empty()) {
+    let question = question.as_deref().unwrap_or(join_words::ADDRESS);
+    ask::read(question, |typed| match likely.filter(|_| typed.is_empty()) {
         Some(likely) => likely.try_into(),
         None => typed.parse(),
-    }
+    })
 }

@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 fn one_node(options: &Options) -> Result<()> {
     match (&options.begin, options.number) {
-        (Some(network), _) => begin(options, network),
+        (Some(network), _) => begin(options, &network.parse()?),
         (None, Some(_)) => node(options),
         (None, None) => lead(options),
     }
@@ -86,16 +86,27 @@ fn one_node(options: &Options) -> Result<()> {
 /// Asks which way.
 fn lead(options: &Options) -> Result<()> {
     ask::say(join_words::WAYS)?;
-    match ask::line(join_words::WAY)?.as_str() {
-        "1" => {
-            let network = ask::line(join_words::NETWORK)?;
-            begin(options, &network)
-        }
-        "2" => join::by_code(&about(options), None),
-        "3" => {
+    match ask::read(join_words::WAY, way)? {
+        Way::Begin => begin(options, &ask::read(join_words::NETWORK, str::parse)?),
+        Way::Code => join::by_code(&about(options), None),
+        Way::File => {
             let file = ask::line(join_words::REQUEST_FILE)?;
             join::request(&about(options), Path::new(&*file))
         }
+    }
+}
+
+enum Way {
+    Begin,
+    Code,
+    File,
+}
+
+fn way(typed: &str) -> Result<Way> {
+    match typed {
+        "1" => Ok(Way::Begin),
+        "2" => Ok(Way::Code),
+        "3" => Ok(Way::File),
         _ => Err(Error::input("setup", "this is none of the ways", "type 1, 2 or 3")),
     }
 }
@@ -111,8 +122,8 @@ fn about(options: &Options) -> About {
 }
 
 /// The first node of a new network.
-fn begin(options: &Options, name: &str) -> Result<()> {
-    let (about, name) = (about(options), name.parse::<NetworkName>()?.to_string());
+fn begin(options: &Options, name: &NetworkName) -> Result<()> {
+    let (about, name) = (about(options), name.to_string());
     // A network in which several admit begins with several, by their cards: one node alone could let nobody in.
     let rule = Rule::new(1, options.revoke.unwrap_or(2))?;
     let number = PeerNumber::try_from(1)?;
