@@ -1,25 +1,20 @@
 //! The command line: what a person, a script or systemd starts.
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::Stop;
 use crate::model::dialect::Dialect;
 use crate::model::ids::PeerNumber;
 use crate::model::secret::Token;
 use crate::shell::node::{Node, Plan};
-use crate::shell::screen::{LogLines, Printer, Screen};
 use crate::shell::{
-    ask, export, history, identity, join, let_in, membership, network, roster, setup, status,
+    ask, export, history, identity, join, membership, network, process, roster, setup, status,
     status_words, tier2, verify, view, wipe, words,
 };
 use crate::store::files::{self, DataFolder};
 use crate::store::peer_book::PeerBook;
 use crate::store::token_file;
 use clap::{Args, Parser, Subcommand};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
 /// reunite: finds missing people, peer to peer, where there is no centre to rely on.
 #[derive(Debug, Parser)]
@@ -48,7 +43,7 @@ enum Command {
     Tier2(Tier2),
     /// Show what a node on this machine sees of its peers: who is there, and how far apart
     Status(status::Options),
-    /// Show who belongs to the network, who is shut out, and what waits for more voices
+    /// Show who belongs to the network, who is shut out, and what waits for more voices; or change it, on a node that is down
     Members(roster::Options),
     /// Keep in the ledger who belongs to the network
     #[command(subcommand)]
@@ -130,19 +125,16 @@ struct Import {
     tier2_out: Option<PathBuf>,
 }
 
-/// File descriptors to ask for: sessions, doors and dials at their caps, with room to spare.
-const DESCRIPTORS: u64 = 4096;
-
 /// Runs the program with the arguments of this process.
 pub fn run() -> ExitCode {
     let command = Cli::parse().command;
-    forbid_core_dumps();
+    process::forbid_core_dumps();
     if !matches!(command, Command::Tier1(_) | Command::Tier2(_)) {
-        log_to(None);
+        process::log_to(None);
     }
     let done = match command {
         Command::Setup(options) => setup::run(&options),
-        Command::Join(way) => join::run(&way, join_answer),
+        Command::Join(way) => join::run(&way),
         Command::Peers(Peers::Add(options)) => membership::add(&options),
         Command::Peers(Peers::Tier2(options)) => membership::tier2(&options),
         Command::Peers(Peers::Import(options)) => import(&options),
@@ -180,7 +172,7 @@ fn tier1(options: &Tier1) -> Result<()> {
     // Before the screen begins: it may ask for a passphrase.
     let passphrase = options.passphrase_file.as_deref();
     let identity = identity::of_node(&book, &options.peers, number, &folder, passphrase)?;
-    let (screen, printer, stop) = begin()?;
+    let (screen, printer, stop) = process::begin()?;
     folder.tighten();
     files::tighten(&options.peers);
     let plan = Plan {
@@ -212,31 +204,10 @@ fn tier1(options: &Tier1) -> Result<()> {
     }
 }
 
-/// Answers a request to join as the node would from its menu: the node is started for it, and ends.
-fn join_answer(options: &join::Answer) -> Result<()> {
-    let request = let_in::read_request(&options.request)?;
-    let book = PeerBook::read_tier1(&options.peers)?;
-    let number = PeerNumber::try_from(options.number)?;
-    let folder = DataFolder::open(&options.data)?;
-    let passphrase = options.passphrase_file.as_deref();
-    let identity = identity::of_node(&book, &options.peers, number, &folder, passphrase)?;
-    let (screen, printer, stop) = begin()?;
-    let (peers_file, me) = (&*options.peers, number);
-    let (folder, lights_beacons, metrics) = (&folder, false, None);
-    let plan = Plan { book, peers_file, me, identity, folder, lights_beacons, metrics };
-    let done = Node::start(plan, &screen, &stop).and_then(|node| {
-        let done = let_in::answer_file(node.context(), &request, &options.answer, options.yes);
-        node.end();
-        done
-    });
-    printer.end();
-    ask::say(&done?)
-}
-
 fn tier2(options: &Tier2) -> Result<()> {
     let book = PeerBook::read_tier2(&options.peers)?;
     let folder = DataFolder::open(&options.data)?;
-    let (screen, printer, stop) = begin()?;
+    let (screen, printer, stop) = process::begin()?;
     folder.tighten();
     let done = tier2::run(&book, &folder, &screen, &stop);
     if done.is_ok() {
@@ -256,56 +227,5 @@ fn import(options: &Import) -> Result<()> {
     match &options.out {
         Some(path) => write(path, &book.to_json(true)).map(|_| ()),
         None => ask::say(book.to_json(true).trim_end()),
-    }
-}
-
-/// What both tiers begin with: the screen, logging, signals, limits.
-fn begin() -> Result<(Screen, Printer, Stop)> {
-    let stop = Stop::default();
-    let (screen, printer) = Screen::start(&stop)?;
-    log_to(Some(&screen));
-    raise_descriptors();
-    let on_signal = stop.clone();
-    ctrlc::set_handler(move || on_signal.set())
-        .map_err(|cause| Error::device("catch Ctrl-C", std::io::Error::other(cause.to_string())))?;
-    Ok((screen, printer, stop))
-}
-
-/// Logs to stderr; through the screen when both are the same terminal. Times are since the start: the wall
-/// clock of a Pi means nothing.
-fn log_to(screen: Option<&Screen>) {
-    let begun = Instant::now();
-    let environment = env_logger::Env::default().default_filter_or("warn");
-    let mut logger = env_logger::Builder::from_env(environment);
-    logger.format(move |out, record| {
-        let seconds = begun.elapsed().as_secs_f32();
-        let text = crate::model::shown::shown(&record.args().to_string()).into_owned();
-        writeln!(out, "[{seconds:9.3} {:5} {}] {text}", record.level(), record.target())
-    });
-    let screen = screen.filter(|screen| screen.is_interactive());
-    if let (Some(screen), true) = (screen, std::io::stderr().is_terminal()) {
-        logger.target(env_logger::Target::Pipe(Box::new(LogLines(screen.clone()))));
-    }
-    if logger.try_init().is_err() {
-        log::debug!("logging was set up before");
-    }
-}
-
-/// No core dump of this process is written: it would hold keys.
-fn forbid_core_dumps() {
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(cause) = setrlimit(Resource::Core, none) {
-        log::debug!("core dumps cannot be forbidden: {cause}");
-    }
-}
-
-fn raise_descriptors() {
-    let now = getrlimit(Resource::Nofile);
-    let wanted = now.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
-    if now.current.is_some_and(|current| current < wanted) {
-        let limit = Rlimit { current: Some(wanted), maximum: now.maximum };
-        if let Err(cause) = setrlimit(Resource::Nofile, limit) {
-            log::warn!("the limit of open files stays at {:?}: {cause}", now.current);
-        }
     }
 }

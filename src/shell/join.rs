@@ -15,7 +15,7 @@ use crate::model::keys::SecretKey;
 use crate::model::passphrase::Passphrase;
 use crate::model::x25519::Own;
 use crate::net::join::{call, search};
-use crate::shell::{ask, join_words, words};
+use crate::shell::{ask, join_words, let_in, words};
 use crate::store::files;
 use crate::store::newcomer::Newcomer;
 use clap::{Args, Subcommand};
@@ -30,35 +30,9 @@ pub enum Join {
     /// Write a request to join, for a member that cannot be reached from here
     Request(Ask),
     /// At a member: answer a request, on a node that is down. Where it runs, 17 in its menu does the same
-    Answer(Answer),
+    Answer(let_in::Answer),
     /// Join by the answer that a member made of the request
     Accept(Accept),
-}
-
-/// The options of `reunite join answer`.
-#[derive(Debug, Args)]
-pub struct Answer {
-    /// The peers file of the member
-    #[arg(long, value_name = "FILE")]
-    pub peers: PathBuf,
-    /// The number of the member
-    #[arg(long, value_name = "N")]
-    pub number: u64,
-    /// The data folder of the member
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
-    /// The passphrase of the identity is the first line of this file
-    #[arg(long, value_name = "FILE")]
-    pub passphrase_file: Option<PathBuf>,
-    /// Do not ask whether the fingerprint of the newcomer is the same: it has been compared
-    #[arg(long)]
-    pub yes: bool,
-    /// The request
-    #[arg(value_name = "REQUEST")]
-    pub request: PathBuf,
-    /// Write the answer here
-    #[arg(value_name = "ANSWER")]
-    pub answer: PathBuf,
 }
 
 /// What a newcomer says of itself.
@@ -118,12 +92,12 @@ pub struct Accept {
     file: PathBuf,
 }
 
-/// Joins. `answer` answers a request: that takes a node.
-pub fn run(way: &Join, answer: impl FnOnce(&Answer) -> Result<()>) -> Result<()> {
+/// Joins, or answers who wants to.
+pub fn run(way: &Join) -> Result<()> {
     match way {
-        Join::Answer(options) => answer(options),
         Join::Code(options) => by_code(&options.about, options.member.as_deref()),
         Join::Request(options) => request(&options.about, &options.file),
+        Join::Answer(options) => let_in::answer_on(options),
         Join::Accept(options) => accept(options),
     }
 }

@@ -16,14 +16,40 @@ use crate::net::join::here::Here;
 use crate::net::join::host::{End, Person, host};
 use crate::net::sealed::lacking;
 use crate::shell::desk::{Chosen, Desk, Done};
+use crate::shell::errand::{self, OfNode};
 use crate::shell::input::Gone;
 use crate::shell::{ask, join_words as say, words};
 use crate::store::files;
 use crate::store::peer_book::Peer;
+use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::thread;
+
+/// The options of `reunite join answer`.
+#[derive(Debug, Args)]
+pub struct Answer {
+    #[command(flatten)]
+    node: OfNode,
+    /// Do not ask whether the fingerprint of the newcomer is the same: it has been compared
+    #[arg(long)]
+    yes: bool,
+    /// The request
+    #[arg(value_name = "REQUEST")]
+    request: PathBuf,
+    /// Write the answer here
+    #[arg(value_name = "ANSWER")]
+    answer: PathBuf,
+}
+
+/// Answers a request on a node that is down.
+pub fn answer_on(options: &Answer) -> Result<()> {
+    let request = read_request(&options.request)?;
+    errand::run(&options.node, |context| {
+        answer_file(context, &request, &options.answer, options.yes)
+    })
+}
 
 impl Desk<'_> {
     /// Menu 17: lets somebody join.
@@ -194,7 +220,7 @@ impl Desk<'_> {
 
 /// Answers a request without a menu. Asks on the terminal, unless `yes` says that the fingerprint has been compared.
 /// Returns what is to be said.
-pub fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -> Result<String> {
+fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -> Result<String> {
     let sponsor = Here(context);
     sponsor.check(false)?;
     let mut failed = None;
@@ -272,7 +298,7 @@ fn without_answer(answered: &Answered) -> String {
 }
 
 /// The request in a file.
-pub fn read_request(file: &Path) -> Result<Request> {
+fn read_request(file: &Path) -> Result<Request> {
     let text = files::read_text(file, MAX_JOIN_FILE)?;
     paper::request(&text).map_err(|error| match error {
         Error::Peer { what } => Error::input(

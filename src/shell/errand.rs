@@ -1,0 +1,57 @@
+//! One thing that a command does on a node that is down, as the node would from its menu: the node is started for it, and
+//! ends. `reunite join answer` and the changes of `reunite members` come here.
+
+use crate::base::error::{Error, Result};
+use crate::model::ids::PeerNumber;
+use crate::net::context::Context;
+use crate::shell::node::{Node, Plan};
+use crate::shell::{ask, identity, process, words};
+use crate::store::files::DataFolder;
+use crate::store::peer_book::PeerBook;
+use clap::Args;
+use std::io;
+use std::path::PathBuf;
+
+/// A node that is down.
+#[derive(Debug, Args)]
+pub struct OfNode {
+    /// The peers file of the node
+    #[arg(long, value_name = "FILE")]
+    pub peers: PathBuf,
+    /// The number of the node
+    #[arg(long, value_name = "N")]
+    pub number: u64,
+    /// The data folder of the node
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The file whose first line is the passphrase of the identity, instead of asking for it
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Starts the node, does `work` on it, ends it, and says what came of it.
+pub fn run(of: &OfNode, work: impl FnOnce(&Context) -> Result<String>) -> Result<()> {
+    let book = PeerBook::read_tier1(&of.peers)?;
+    let me = PeerNumber::try_from(of.number)?;
+    let folder = DataFolder::open(&of.data)?;
+    let passphrase = of.passphrase_file.as_deref();
+    let identity = identity::of_node(&book, &of.peers, me, &folder, passphrase)?;
+    let (screen, printer, stop) = process::begin()?;
+    let plan = Plan {
+        book,
+        peers_file: &of.peers,
+        me,
+        identity,
+        folder: &folder,
+        lights_beacons: false,
+        metrics: None,
+    };
+    let done = Node::start(plan, &screen, &stop).map(|node| (work(node.context()), node.end()));
+    printer.end();
+    let (done, is_saved) = done?;
+    ask::say(&done?)?;
+    match is_saved {
+        true => Ok(()),
+        false => Err(Error::device("save everything", io::Error::other(words::UNSAVED))),
+    }
+}
