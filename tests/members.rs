@@ -22,7 +22,8 @@ use reunite::store::opening::Owner;
 use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
-use support::{Network, Node, ORGANISATIONS, PATIENCE, reunite, until};
+use std::process::Stdio;
+use support::{Network, Node, ORGANISATIONS, PATIENCE, free_ports, reunite, until};
 
 // --- what tests need ---
 
@@ -298,6 +299,90 @@ fn another(address: SocketAddr) -> std::net::IpAddr {
     let std::net::IpAddr::V4(ip) = address.ip() else { panic!("an IPv4 address") };
     let [a, b, c, d] = ip.octets();
     std::net::Ipv4Addr::new(a, b, c, if d < 150 { d + 100 } else { d - 100 }).into()
+}
+
+// --- by commands ---
+
+/// `reunite members` with this change on node `number`, which is down; returns its exit status and all that it said.
+fn change(network: &Network, number: usize, what: &[&str]) -> (Option<i32>, String) {
+    let mut command = reunite();
+    command.arg("members").args(what).arg("--number").arg(number.to_string());
+    command.arg("--peers").arg(links::peers(network, number));
+    command.arg("--data").arg(network.data(number));
+    let done = command.stdin(Stdio::null()).output().expect("it runs");
+    let told = [done.stdout, done.stderr].concat();
+    (done.status.code(), String::from_utf8(told).expect("text"))
+}
+
+#[test]
+fn nodes_that_are_down_shut_out_and_agree_by_commands_and_only_once_it_is_confirmed() {
+    let network = begun("commands", 3, 3);
+    let refused = |number, what: &[&str], why: &str| {
+        let (code, told) = change(&network, number, what);
+        assert!(code == Some(1) && told.contains(why), "{what:?}: {told}");
+    };
+    let shut_out = ["shut-out", "--reason", "taken at the road block"];
+    refused(1, &[&shut_out[..], &["3"]].concat(), "no terminal to ask on");
+    refused(1, &[&shut_out[..], &["--yes", "1"]].concat(), "this node itself");
+    refused(1, &[&shut_out[..], &["--yes", "7"]].concat(), "no member has the number 7");
+    assert_eq!(members(&network, 1)["open"].as_array().map(Vec::len), Some(0));
+    let (code, told) = change(&network, 1, &[&shut_out[..], &["--yes", "3"]].concat());
+    assert!(code == Some(0) && told.contains("Saved. Voices against it: 1 of 2"), "{told}");
+    assert_eq!(numbers(&members(&network, 1)["members"]), [1, 2, 3]);
+    let (one, two) = (start(&network, 1), start(&network, 2));
+    until("node 2 knows what is asked", || {
+        members(&network, 2)["open"].as_array().is_some_and(|open| open.len() == 1)
+    });
+    refused(2, &["agree", "--yes", "1"], "another node is running on it");
+    assert!(two.quit().success());
+    refused(2, &["agree", "1"], "no terminal to ask on");
+    refused(2, &["agree", "--yes", "2"], "nothing with the number 2");
+    let (code, told) = change(&network, 2, &["agree", "--yes", "1"]);
+    assert!(code == Some(0) && told.contains("Saved. It is shut out."), "{told}");
+    assert!(told.contains("taken at the road block"), "{told}");
+    let said = members(&network, 2);
+    assert_eq!((numbers(&said["members"]), numbers(&said["shut_out"])), (vec![1, 2], vec![3]));
+    let _two = start(&network, 2);
+    one.wait_for_any("SHUT OUT of the network: node 3");
+}
+
+#[test]
+fn a_node_that_is_down_is_renamed_and_moved_by_commands_and_all_follow() {
+    let network = begun("moved", 2, 2);
+    let (one, two) = (start(&network, 1), start(&network, 2));
+    until("node 2 is a member by its own word", || {
+        members(&network, 1)["members"][1]["has_consented"] == true
+    });
+    assert!(two.quit().success());
+    let (code, told) = change(&network, 2, &["rename", "Camp 9 clinic"]);
+    assert!(code == Some(0) && told.contains("All members will see the new name"), "{told}");
+    let to = free_ports(network.addresses[1].ip(), 1)[0];
+    let (code, told) = change(&network, 2, &["move", "clinic:1"]);
+    assert!(code == Some(1) && told.contains("not an IP address and port"), "{told}");
+    let (code, told) = change(&network, 2, &["move", &to.to_string()]);
+    assert!(code == Some(0) && told.contains("has the new address"), "{told}");
+    let mut two = start(&network, 2);
+    until("node 1 knows both", || {
+        let two = members(&network, 1)["members"][1].clone();
+        two["organisation"] == "Camp 9 clinic" && two["addresses"][0] == to.to_string()
+    });
+    reaches(&mut two, 1, &one, "from the other place");
+}
+
+#[test]
+fn a_node_of_a_network_that_is_kept_by_hand_is_not_moved_and_no_node_moves_another() {
+    let network = Network::new("by-hand", 2);
+    knows(&network, 1, &[1, 2]);
+    let (code, told) = change(&network, 1, &["move", "127.0.0.9:33001"]);
+    assert!(code == Some(1) && told.contains("not in the ledger here"), "{told}");
+    let peers = links::peers(&network, 1);
+    let before = fs::read(&peers).expect("there");
+    let mut command = reunite();
+    command.args(["members", "move", "127.0.0.9:33001", "--number", "2", "--peers"]);
+    let done = command.arg(&peers).arg("--data").arg(network.data(1)).output().expect("it runs");
+    let told = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(!done.status.success() && told.contains("identity of node 1, not of 2"), "{told}");
+    assert_eq!(fs::read(&peers).expect("there"), before);
 }
 
 // --- addresses ---

@@ -136,7 +136,7 @@ pub fn next_number(context: &Context) -> Result<PeerNumber> {
 }
 
 /// What the ledger says, if this node may add to it.
-fn ready<'a>(context: &Context, now: &'a Standing) -> Result<&'a Roster> {
+pub fn ready<'a>(context: &Context, now: &'a Standing) -> Result<&'a Roster> {
     let roster = now.roster.as_ref().ok_or_else(not_here)?;
     let key = context.database.with(Replica::author);
     match roster.member(&key) {
@@ -154,7 +154,8 @@ fn ready<'a>(context: &Context, now: &'a Standing) -> Result<&'a Roster> {
     }
 }
 
-fn not_here() -> Error {
+/// That who belongs to the network is not in the ledger of this node.
+pub fn not_here() -> Error {
     Error::input(
         "network",
         "who belongs to it is not in the ledger here",

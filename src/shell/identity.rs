@@ -22,6 +22,23 @@ pub fn of_node(
         return Ok(None);
     }
     let own = book.peer(me).ok_or_else(|| no_peer(peers_file, me))?;
+    let file = file(me, folder)?;
+    let identity = open(file, passphrase_file)?;
+    match own.keys() == Some(&identity.public()) {
+        true => Ok(Some(identity)),
+        false => Err(Error::input(
+            folder.file(identity_file::FILE).display().to_string(),
+            format!("{} pins other keys for node {me}", peers_file.display()),
+            format!(
+                "if this is the right node, have `reunite peers add` take its card again: fingerprint {}",
+                identity.public().fingerprint()
+            ),
+        )),
+    }
+}
+
+/// The identity file of node `me`, still closed.
+pub fn file(me: PeerNumber, folder: &DataFolder) -> Result<IdentityFile> {
     let path = folder.file(identity_file::FILE);
     let place = path.display().to_string();
     if files::is_missing(&path)? {
@@ -34,23 +51,12 @@ pub fn of_node(
         ));
     }
     let file = IdentityFile::read(&path)?;
-    if file.number() != me {
-        return Err(Error::input(
+    match file.number() == me {
+        true => Ok(file),
+        false => Err(Error::input(
             place,
             format!("it is the identity of node {}, not of {me}", file.number()),
             "give the --number or the --data of the same node",
-        ));
-    }
-    let identity = open(file, passphrase_file)?;
-    match own.keys() == Some(&identity.public()) {
-        true => Ok(Some(identity)),
-        false => Err(Error::input(
-            place,
-            format!("{} pins other keys for node {me}", peers_file.display()),
-            format!(
-                "if this is the right node, have `reunite peers add` take its card again: fingerprint {}",
-                identity.public().fingerprint()
-            ),
         )),
     }
 }

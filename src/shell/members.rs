@@ -203,7 +203,7 @@ impl Desk<'_> {
 }
 
 /// Writes another address of node `me` into a peers file.
-fn moved(file: &Path, me: PeerNumber, address: Address) -> Result<()> {
+pub fn moved(file: &Path, me: PeerNumber, address: Address) -> Result<()> {
     let book = PeerBook::read_tier1(file)?;
     let beacons = book.beacons();
     let (name, keys, mut peers) = book.into_parts();

@@ -44,6 +44,10 @@ pub const ONESELF: &str =
 pub const REASON: &str = "Why (all members read it; Enter: no reason): ";
 /// That nothing is asked.
 pub const NONE_OPEN: &str = "Nothing waits for more voices.";
+/// What to do after a change on a node that is down.
+pub const START_AGAIN: &str = "\n  -> Start this node: the others learn it when they meet it.";
+/// Asks whether it is to agree with shutting out somebody who is no member.
+pub const AGREE_QUESTION: &str = "Type YES to agree (Enter: nothing): ";
 /// That this node agrees.
 pub const AGREED: &str = "This node agrees.";
 /// Asks for a name.

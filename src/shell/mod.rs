@@ -47,5 +47,6 @@ pub mod verify;
 pub mod verify_words;
 pub mod view;
 pub mod view_words;
+pub mod vote;
 pub mod wipe;
 pub mod words;

@@ -1,9 +1,11 @@
-//! `reunite members`: who belongs to the network, from the ledger of a node on this machine. It works beside the node.
+//! `reunite members`: who belongs to the network, from the ledger of a node on this machine. It works beside the node. What it
+//! changes is for `vote`.
 
 use crate::base::error::Result;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::membership::Membership;
 use crate::model::membership::roster::{Known, Member, Open, Roster};
+use crate::shell::vote::{self, Change};
 use crate::shell::{ask, members_words};
 use crate::store::{ledger_check, roster_file};
 use clap::Args;
@@ -13,21 +15,33 @@ use std::path::{Path, PathBuf};
 
 /// The options of `reunite members`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Options {
+    #[command(subcommand)]
+    change: Option<Change>,
     /// The data folder of a tier-1 node; a number N stands for nodeN
-    #[arg(value_name = "DIR")]
-    data: PathBuf,
+    #[arg(value_name = "DIR", required = true)]
+    data: Option<PathBuf>,
     /// Write JSON, for programs
     #[arg(long)]
     json: bool,
 }
 
-/// Shows who belongs to the network.
+/// Shows who belongs to the network, or changes it.
 pub fn run(options: &Options) -> Result<()> {
-    let ledger = ledger_check::ledger_in(&folder(&options.data))?;
+    match (&options.change, &options.data) {
+        (Some(change), _) => vote::run(change),
+        (None, Some(data)) => show(data, options.json),
+        // The parser asks for one of them.
+        (None, None) => Ok(()),
+    }
+}
+
+fn show(data: &Path, is_json: bool) -> Result<()> {
+    let ledger = ledger_check::ledger_in(&folder(data))?;
     let checked = ledger_check::check(&ledger, |_| ())?;
     let roster = roster_file::roster_of(&ledger, &checked.report.chains)?;
-    if options.json {
+    if is_json {
         return ask::say(&format!("{:#}", in_json(&roster)));
     }
     let mut text = members_words::list(&roster, None);

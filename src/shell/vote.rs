@@ -1,0 +1,190 @@
+//! What `reunite members` changes on a node that is down, as 16 in its menu does: shuts a member out, agrees with what others
+//! ask, gives the node another name or address.
+
+use crate::base::error::{Error, Result};
+use crate::model::address::Address;
+use crate::model::ids::{Organisation, PeerNumber, Reason};
+use crate::model::ledger::membership::Membership;
+use crate::model::ledger::replica::Replica;
+use crate::model::limits::STORE_WAIT;
+use crate::model::membership::roster::{Member, Roster};
+use crate::net::ballot::{self, Said};
+use crate::net::context::{Context, Order};
+use crate::shell::errand::{self, OfNode};
+use crate::shell::{ask, identity, members, members_words as say, words};
+use crate::store::files::DataFolder;
+use crate::store::network_file::{self, Pin};
+use clap::{Args, Subcommand};
+
+/// What can be changed.
+#[derive(Debug, Subcommand)]
+pub enum Change {
+    /// Speak for shutting a member out, for ever: it is out once as many members as the network asks for have said so
+    ShutOut(ShutOut),
+    /// Agree with what other members ask: to take somebody in, or to shut somebody out
+    Agree(Agree),
+    /// Give the organisation of the node another name
+    Rename(Rename),
+    /// Give the node another address, at which it listens from its next start on
+    Move(Move),
+}
+
+/// The options of `reunite members shut-out`.
+#[derive(Debug, Args)]
+pub struct ShutOut {
+    #[command(flatten)]
+    node: OfNode,
+    /// Why; all members read it
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Do not ask first: there is no way back
+    #[arg(long)]
+    yes: bool,
+    /// The number of the member
+    #[arg(value_name = "MEMBER")]
+    member: u64,
+}
+
+/// The options of `reunite members agree`.
+#[derive(Debug, Args)]
+pub struct Agree {
+    #[command(flatten)]
+    node: OfNode,
+    /// Do not ask first: the fingerprint of who is taken in has been compared
+    #[arg(long)]
+    yes: bool,
+    /// What with: the number behind `asked` in `reunite members DIR`
+    #[arg(value_name = "ASKED")]
+    asked: usize,
+}
+
+/// The options of `reunite members rename`.
+#[derive(Debug, Args)]
+pub struct Rename {
+    #[command(flatten)]
+    node: OfNode,
+    /// The new name
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
+/// The options of `reunite members move`.
+#[derive(Debug, Args)]
+pub struct Move {
+    #[command(flatten)]
+    node: OfNode,
+    /// The new address
+    #[arg(value_name = "IP:PORT")]
+    address: String,
+}
+
+/// Changes it.
+pub fn run(change: &Change) -> Result<()> {
+    match change {
+        Change::ShutOut(options) => {
+            let number = PeerNumber::try_from(options.member)?;
+            let reason: Reason = options.reason.parse()?;
+            let work = |context: &_| shut_out(context, number, reason, options.yes);
+            errand::run(&options.node, work)
+        }
+        Change::Agree(options) => {
+            let work = |context: &_| agree(context, options.asked, options.yes);
+            errand::run(&options.node, work)
+        }
+        Change::Rename(options) => {
+            let name: Organisation = options.name.parse()?;
+            errand::run(&options.node, |context| {
+                let said = ballot::rename(context, name)?;
+                brought(context, &said, |_| say::RENAMED.into())
+            })
+        }
+        Change::Move(options) => relocate(&options.node, options.address.parse()?),
+    }
+}
+
+fn shut_out(context: &Context, number: PeerNumber, reason: Reason, yes: bool) -> Result<String> {
+    let now = context.members.now();
+    let roster = ballot::ready(context, &now)?;
+    let Some(member) = roster.by_number(number) else {
+        let what = format!("no member has the number {number}");
+        return Err(Error::input("members", what, "`reunite members DIR` shows them"));
+    };
+    if member.keys.identity == context.database.with(Replica::author) {
+        let advice = "if it is about to be overrun, `reunite wipe` destroys it";
+        return Err(Error::input("members", "that is this node itself", advice));
+    }
+    confirm_against(roster, member, yes)?;
+    let said = ballot::revoke(context, member.keys.identity, reason)?;
+    brought(context, &said, |roster| spoken(roster, member))
+}
+
+fn agree(context: &Context, asked: usize, yes: bool) -> Result<String> {
+    let now = context.members.now();
+    let roster = ballot::ready(context, &now)?;
+    let Some(open) = asked.checked_sub(1).and_then(|at| roster.open().get(at)) else {
+        let what = format!("nothing with the number {asked} waits for more voices");
+        return Err(Error::input("members", what, "`reunite members DIR` shows what does"));
+    };
+    ask::say(&say::open(roster, asked, open))?;
+    let against = match &open.said {
+        Membership::Revoked(revoked) => roster.member(&revoked.member()),
+        _ => None,
+    };
+    match (against, &open.said) {
+        (Some(member), _) => confirm_against(roster, member, yes)?,
+        (None, Membership::Admitted(admitted)) => {
+            ask::say(&say::admitting(admitted.profile()))?;
+            confirm(words::COMPARED, words::YES, yes)?;
+        }
+        _ => confirm(say::AGREE_QUESTION, words::YES, yes)?,
+    }
+    let said = ballot::agree(context, open)?;
+    brought(context, &said, |roster| match against {
+        Some(member) => spoken(roster, member),
+        None => say::AGREED.into(),
+    })
+}
+
+fn confirm_against(roster: &Roster, member: &Member, yes: bool) -> Result<()> {
+    let (needed, spoke) = ballot::voices_against(roster, &member.keys.identity);
+    ask::say(&say::shutting_out(member, needed, spoke))?;
+    confirm(say::AGAIN, &member.number.to_string(), yes)
+}
+
+fn confirm(question: &str, word: &str, yes: bool) -> Result<()> {
+    match yes || ask::confirms(question, word)? {
+        true => Ok(()),
+        false => Err(Error::input(
+            "members",
+            "it was not confirmed, and nothing was changed",
+            format!("type {word} to do it"),
+        )),
+    }
+}
+
+fn spoken(roster: &Roster, member: &Member) -> String {
+    let key = &member.keys.identity;
+    let (needed, spoke) = ballot::voices_against(roster, key);
+    say::spoken(roster.is_revoked(key), needed, spoke)
+}
+
+/// Waits for the disk, and lets those have it who are there and quick: the node ends. Returns what came of it.
+fn brought(context: &Context, said: &Said, what: impl FnOnce(&Roster) -> String) -> Result<String> {
+    context.database.wait_saved(said.ticket, STORE_WAIT, &context.stop)?;
+    context.order(Order::ToAll(context.work.clone()));
+    let now = context.members.now();
+    let done = now.roster.as_ref().map(what).unwrap_or_default();
+    Ok(words::saved(&format!("{done}{}", say::START_AGAIN)))
+}
+
+/// Without starting the node: where it was it may not be able to listen any more.
+fn relocate(of: &OfNode, address: Address) -> Result<()> {
+    let me = PeerNumber::try_from(of.number)?;
+    let folder = DataFolder::open(&of.data)?;
+    identity::file(me, &folder)?;
+    if Pin::read(&folder.file(network_file::FILE))?.is_none() {
+        return Err(ballot::not_here());
+    }
+    members::moved(&of.peers, me, address)?;
+    ask::say(say::RELOCATED)
+}
