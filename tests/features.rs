@@ -976,6 +976,7 @@ fn a_node_that_cannot_start_says_why_and_what_to_do() {
         (start(&peers, "0", &other), "0 is not one"),
         (start(&network.peers_tier2(), "1", &other), "peer 1, token: it is missing"),
         (start(&network.database(1), "1", &other), "this is not JSON"),
+        (refused(&["tier1", "--data", path(&other)]), "no node was set up here"),
     ] {
         assert!(error.contains(why), "{error}");
         assert!(network.tokens.iter().all(|token| !error.contains(token)), "{error}");

@@ -210,9 +210,8 @@ fn a_member_that_is_down_answers_too_and_refuses_who_is_somebody_else() {
     let growing = Growing::new("down", 3);
     assert!(growing.begin().quit().success());
     let answer = |request: &str, to: &str| {
-        let (peers, data) = (growing.file("node1/peers.json"), growing.file("node1"));
-        let member =
-            ["join", "answer", "--yes", "--number", "1", "--peers", &peers, "--data", &data];
+        let data = growing.file("node1");
+        let member = ["join", "answer", "--yes", "--data", &data];
         let files = [growing.file(request), growing.file(to)];
         run(&[&member.map(str::to_owned)[..], &files].concat(), "")
     };

@@ -95,6 +95,26 @@ fn a_network_on_one_machine_is_made_whole_private_and_without_a_word_of_its_secr
 }
 
 #[test]
+fn a_folder_with_identity_and_peers_file_is_enough_to_start_a_node() {
+    let folder = Folder::new("setup-folder");
+    let net = folder.path().join("net");
+    done(&["setup", "--local", "2", "--out", path(&net)]);
+    let (data, peers) = (net.join("node2"), net.join("peers.json"));
+    to_own_address(&peers);
+    let error = refused(&["tier1", "--data", path(&data)]);
+    assert!(error.contains("node2/peers.json"), "{error}");
+    fs::rename(&peers, data.join("peers.json")).expect("ours");
+    let mut command = reunite();
+    command.args(["tier1", "--data", path(&data)]);
+    let node = Node::start(command, "node 2".into());
+    node.wait_for("reunite: node 2, ");
+    assert!(node.quit().success());
+    // What is not in it can be anywhere else, but has to be this node's.
+    let error = refused(&["tier1", "--number", "1", "--data", path(&data)]);
+    assert!(error.contains("identity of node 2, not of 1"), "{error}");
+}
+
+#[test]
 fn a_node_starts_sealed_with_its_own_identity_and_with_no_other() {
     let folder = Folder::new("setup-start");
     let net = folder.path().join("net");

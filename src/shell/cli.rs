@@ -2,9 +2,9 @@
 
 use crate::base::error::{Error, Result};
 use crate::model::dialect::Dialect;
-use crate::model::ids::PeerNumber;
 use crate::model::secret::Token;
 use crate::shell::node::{Node, Plan};
+use crate::shell::which::Which;
 use crate::shell::{
     ask, export, history, identity, join, membership, network, process, roster, setup, status,
     status_words, tier2, verify, view, wipe, words,
@@ -64,15 +64,8 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Tier1 {
-    /// The peers file of the network
-    #[arg(long, value_name = "FILE")]
-    peers: PathBuf,
-    /// This node's number in the peers file
-    #[arg(long, value_name = "N")]
-    number: u64,
-    /// This node's folder, with its identity and its DATABASEN.txt
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[command(flatten)]
+    which: Which,
     /// The file whose first line is the passphrase of the identity, instead of asking for it
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -163,21 +156,21 @@ pub fn run() -> ExitCode {
 }
 
 fn tier1(options: &Tier1) -> Result<()> {
-    let book = PeerBook::read_tier1(&options.peers)?;
-    let number = PeerNumber::try_from(options.number)?;
+    let (number, peers) = (options.which.number()?, options.which.peers());
+    let book = PeerBook::read_tier1(&peers)?;
     if options.metrics.is_some() && book.dialect() == Dialect::Classic {
         return Err(Error::input("--metrics", status_words::NO_METRICS, "leave it away"));
     }
-    let folder = DataFolder::open(&options.data)?;
+    let folder = DataFolder::open(&options.which.data)?;
     // Before the screen begins: it may ask for a passphrase.
     let passphrase = options.passphrase_file.as_deref();
-    let identity = identity::of_node(&book, &options.peers, number, &folder, passphrase)?;
+    let identity = identity::of_node(&book, &peers, number, &folder, passphrase)?;
     let (screen, printer, stop) = process::begin()?;
     folder.tighten();
-    files::tighten(&options.peers);
+    files::tighten(&peers);
     let plan = Plan {
         book,
-        peers_file: &options.peers,
+        peers_file: &peers,
         me: number,
         identity,
         folder: &folder,

@@ -2,9 +2,9 @@
 //! ends. `reunite join answer` and the changes of `reunite members` come here.
 
 use crate::base::error::{Error, Result};
-use crate::model::ids::PeerNumber;
 use crate::net::context::Context;
 use crate::shell::node::{Node, Plan};
+use crate::shell::which::Which;
 use crate::shell::{ask, identity, process, words};
 use crate::store::files::DataFolder;
 use crate::store::peer_book::PeerBook;
@@ -15,15 +15,9 @@ use std::path::PathBuf;
 /// A node that is down.
 #[derive(Debug, Args)]
 pub struct OfNode {
-    /// The peers file of the node
-    #[arg(long, value_name = "FILE")]
-    pub peers: PathBuf,
-    /// The number of the node
-    #[arg(long, value_name = "N")]
-    pub number: u64,
-    /// The data folder of the node
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
+    /// Which it is.
+    #[command(flatten)]
+    pub which: Which,
     /// The file whose first line is the passphrase of the identity, instead of asking for it
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
@@ -31,15 +25,15 @@ pub struct OfNode {
 
 /// Starts the node, does `work` on it, ends it, and says what came of it.
 pub fn run(of: &OfNode, work: impl FnOnce(&Context) -> Result<String>) -> Result<()> {
-    let book = PeerBook::read_tier1(&of.peers)?;
-    let me = PeerNumber::try_from(of.number)?;
-    let folder = DataFolder::open(&of.data)?;
+    let (me, peers) = (of.which.number()?, of.which.peers());
+    let book = PeerBook::read_tier1(&peers)?;
+    let folder = DataFolder::open(&of.which.data)?;
     let passphrase = of.passphrase_file.as_deref();
-    let identity = identity::of_node(&book, &of.peers, me, &folder, passphrase)?;
+    let identity = identity::of_node(&book, &peers, me, &folder, passphrase)?;
     let (screen, printer, stop) = process::begin()?;
     let plan = Plan {
         book,
-        peers_file: &of.peers,
+        peers_file: &peers,
         me,
         identity,
         folder: &folder,

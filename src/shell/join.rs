@@ -188,8 +188,8 @@ fn install(
     data: &Path,
 ) -> Result<()> {
     let (network, number) = (welcome.name.to_string(), welcome.number);
-    let peers = newcomer.install(identity, passphrase, welcome)?;
-    ask::say(&join_words::joined(&network, number, &peers, data))
+    newcomer.install(identity, passphrase, welcome)?;
+    ask::say(&join_words::joined(&network, number, data))
 }
 
 fn no_identity() -> Error {

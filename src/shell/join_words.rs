@@ -94,34 +94,34 @@ pub fn answered(welcome: &Welcome) -> String {
 }
 
 /// That a node has joined, and how it is started.
-pub fn joined(network: &str, number: PeerNumber, peers: &Path, data: &Path) -> String {
+pub fn joined(network: &str, number: PeerNumber, data: &Path) -> String {
     format!(
-        "This is node {number} of the network \"{}\". Start it; it fetches the database then:\n  {}",
+        "This is node {number} of the network \"{}\". {}",
         shown(network),
-        start(number, peers, data)
+        start(data, "it fetches the database then")
     )
 }
 
 /// That a network has begun, and how its first node is started.
-pub fn founded(
-    network: &str,
-    peers: &Path,
-    data: &Path,
-    keys: &PublicKeys,
-    me: PeerNumber,
-) -> String {
+pub fn founded(network: &str, data: &Path, keys: &PublicKeys) -> String {
     format!(
-        "The network \"{}\" begins with this node.\n  fingerprint {}\nStart it; 17 in its menu lets others join:\n  {}",
+        "The network \"{}\" begins with this node.\n  fingerprint {}\n{}",
         shown(network),
         keys.fingerprint(),
-        start(me, peers, data)
+        start(data, "17 in its menu lets others join")
     )
 }
 
-fn start(number: PeerNumber, peers: &Path, data: &Path) -> String {
-    let (peers, data) = (argument(peers), argument(data));
-    format!("{} tier1 --peers {peers} --number {number} --data {data}", program())
+/// How a node is started, and what happens then.
+fn start(data: &Path, then: &str) -> String {
+    match std::env::var_os(SERVICE) {
+        Some(_) => format!("The service starts it; {then}."),
+        None => format!("Start it; {then}:\n  {} tier1 --data {}", program(), argument(data)),
+    }
 }
+
+/// Set where a service runs the node, as on a Pi.
+const SERVICE: &str = "REUNITE_SERVICE";
 
 // --- at the member ---
 

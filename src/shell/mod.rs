@@ -48,5 +48,6 @@ pub mod verify_words;
 pub mod view;
 pub mod view_words;
 pub mod vote;
+pub mod which;
 pub mod wipe;
 pub mod words;

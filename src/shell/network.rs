@@ -7,6 +7,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::ledger::membership::Rule;
 use crate::model::ledger::names::Namer;
 use crate::model::limits::STORE_WAIT;
+use crate::shell::which::Which;
 use crate::shell::{ask, identity, members_words};
 use crate::store::database::Database;
 use crate::store::files::{self, DataFolder};
@@ -19,15 +20,9 @@ use std::path::PathBuf;
 /// The options of `reunite network begin`.
 #[derive(Debug, Args)]
 pub struct Begin {
-    /// The tier-1 peers file of the network
-    #[arg(long, value_name = "FILE")]
-    peers: PathBuf,
-    /// The number of the node that does it, for all
-    #[arg(long, value_name = "N")]
-    number: u64,
-    /// The data folder of that node, which must be down
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    // The node that does it, for all; it must be down.
+    #[command(flatten)]
+    which: Which,
     /// How many members it takes to take somebody in, for as long as the network lasts
     #[arg(long, value_name = "N", default_value_t = 1)]
     admit: u8,
@@ -42,11 +37,11 @@ pub struct Begin {
 /// Begins it.
 pub fn begin(options: &Begin) -> Result<()> {
     let rule = Rule::new(options.admit, options.revoke)?;
-    let book = PeerBook::read_tier1(&options.peers)?;
-    let me = PeerNumber::try_from(options.number)?;
-    let folder = DataFolder::open(&options.data)?;
+    let (me, peers) = (options.which.number()?, options.which.peers());
+    let book = PeerBook::read_tier1(&peers)?;
+    let folder = DataFolder::open(&options.which.data)?;
     let passphrase = options.passphrase_file.as_deref();
-    let identity = identity::of_node(&book, &options.peers, me, &folder, passphrase)?;
+    let identity = identity::of_node(&book, &peers, me, &folder, passphrase)?;
     let classic = || Error::input("network", members_words::CLASSIC, "begin a sealed network");
     begin_in(&folder, &book, me, identity.ok_or_else(classic)?, rule)?;
     ask::say(members_words::BEGUN)

@@ -134,7 +134,7 @@ fn begin(options: &Options, name: &NetworkName) -> Result<()> {
     let keys = identity.public();
     let (folder, book) = (DataFolder::open(&about.data)?, PeerBook::read_tier1(&peers)?);
     network::begin_in(&folder, &book, number, identity, rule)?;
-    ask::say(&join_words::founded(&name, &peers, &about.data, &keys, number))
+    ask::say(&join_words::founded(&name, &about.data, &keys))
 }
 
 fn node(options: &Options) -> Result<()> {

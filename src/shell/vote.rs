@@ -179,12 +179,12 @@ fn brought(context: &Context, said: &Said, what: impl FnOnce(&Roster) -> String)
 
 /// Without starting the node: where it was it may not be able to listen any more.
 fn relocate(of: &OfNode, address: Address) -> Result<()> {
-    let me = PeerNumber::try_from(of.number)?;
-    let folder = DataFolder::open(&of.data)?;
+    let (me, peers) = (of.which.number()?, of.which.peers());
+    let folder = DataFolder::open(&of.which.data)?;
     identity::file(me, &folder)?;
     if Pin::read(&folder.file(network_file::FILE))?.is_none() {
         return Err(ballot::not_here());
     }
-    members::moved(&of.peers, me, address)?;
+    members::moved(&peers, me, address)?;
     ask::say(say::RELOCATED)
 }

@@ -47,11 +47,9 @@ impl Growing {
     }
 
     pub fn start(&self, number: usize) -> Node {
-        let (data, n) = (self.data(number), number.to_string());
         let mut command = reunite();
-        command.args(["tier1", "--number", &n]);
+        command.args(["tier1", "--data"]).arg(self.data(number));
         command.args(Some("--no-beacon").filter(|_| !self.is_lit));
-        command.arg("--peers").arg(data.join("peers.json")).arg("--data").arg(&data);
         let node = Node::start(command, format!("node {number}"));
         node.wait_for("Number (Enter");
         node
