@@ -95,12 +95,22 @@ fn checked(path: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// The homes of all users of this device.
+/// The homes of all people on this device.
 fn homes() -> Vec<PathBuf> {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let homes = users.lines().filter_map(|user| user.split(':').nth(5)).map(PathBuf::from);
+    let homes = homes_of_people(&users).map(PathBuf::from);
     let homes = homes.chain(std::env::var_os("HOME").map(PathBuf::from));
     homes.filter_map(|home| fs::canonicalize(home).ok()).collect()
+}
+
+/// Those that a passwd(5) file names. Who cannot log in is no person: the user of a service has its node at home.
+fn homes_of_people(users: &str) -> impl Iterator<Item = &str> {
+    users.lines().filter_map(|user| {
+        let mut fields = user.split(':').skip(5);
+        let (home, shell) = (fields.next()?, fields.next().unwrap_or_default());
+        let is_person = !["nologin", "false"].iter().any(|none| shell.trim().ends_with(none));
+        is_person.then_some(home)
+    })
 }
 
 /// What is in the folder and is no node's.
@@ -132,4 +142,19 @@ fn keys_in(folder: &Path) -> Vec<PathBuf> {
         name.contains("identity") || name.contains("peers")
     });
     names.map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_home_of_a_service_is_no_persons() {
+        let users = "root:x:0:0:root:/root:/bin/bash\n\
+                     reunite:x:999:999::/var/lib/reunite:/usr/sbin/nologin\n\
+                     pi:x:1000:1000:,,,:/home/pi:\n\
+                     broken:x\n\
+                     other:x:1:1::/srv/other:/bin/false";
+        assert_eq!(homes_of_people(users).collect::<Vec<_>>(), ["/root", "/home/pi"]);
+    }
 }
