@@ -1,36 +1,38 @@
 #!/usr/bin/env bash
-# Makes a Raspberry Pi a node, or brings a node up to date: sends the program, the peers file and a hardened
-# systemd unit over ssh. The data on the Pi is never written to, and what ran before comes back if the new
-# program does not stay up.
+# Puts the program on a Raspberry Pi, or brings it up to date there: sends it and a hardened systemd unit over ssh.
+# The data on the Pi is never written to, and what ran before comes back if the new program does not stay up.
 
 set -euo pipefail
 
 usage() {
     cat <<'END'
-Usage: deploy-pi.sh --prepare [OPTIONS] --number N --organisation NAME --address IP:PORT user@host
+Usage: deploy-pi.sh [OPTIONS] user@host
        deploy-pi.sh [OPTIONS] --number N --peers FILE user@host
 
-A new node takes three steps. Its secret is made on the Pi and never leaves it.
+Puts the program on a Pi, or brings it up to date. A Pi that is new is then set up, once:
 
-  1. deploy-pi.sh --prepare … for each Pi: brings its card, which is no secret, into this folder, and shows the
-     fingerprint, to be compared by voice with who holds the Pi
-  2. reunite peers add --peers network.json card-*.json, once, where the network's peers file is kept
-  3. deploy-pi.sh --number N --peers network.json … for each Pi; later again to bring it up to date
+  ssh -t user@host reunite setup    begins a network, or joins one; from then on the node runs, at every start
+  ssh -t user@host reunite-menu     its menu
+
+The second form is for a network whose peers file is kept by hand. Its node makes its card on the Pi:
+
+  1. deploy-pi.sh user@host
+     ssh -t user@host reunite setup --number N --organisation "'NAME'" --address IP:PORT
+     ssh user@host sudo cat /var/lib/reunite/card-N.json >card-N.json
+  2. reunite peers add --peers network.json card-*.json, once, where the peers file is kept
+  3. deploy-pi.sh --number N --peers network.json user@host; later again when the peers file has changed
 
 For a network in the classic dialect step 3 is all.
 
-  --prepare      send the program, make the node's identity on the Pi, and fetch the card
-  --number N     the node's peer number, 1 to 999
-  --organisation NAME  whose node it is
-  --address IP:PORT    where the other nodes reach it
+  --number N     the node's number in the peers file, 1 to 999
   --peers FILE   the network's peers file; it holds secrets and is never shown
-  --data DIR     the node's data folder on the Pi (default /var/lib/reunite)
+  --data DIR     the node's data folder on the Pi (default: where it is, or /var/lib/reunite)
   --binary FILE  the program (default: what build-armv7.sh builds)
   --dry-run      show every command and file that would be sent, and touch nothing
   --help         show this
 
-`user` logs in by ssh and is root or may use sudo. Afterwards the menu opens with: ssh -t user@host reunite-menu
-To let others open it without more rights, on the Pi: sudo usermod -aG reunite NAME
+`user` logs in by ssh and is root or may use sudo. To let others open the menu without more rights, on the Pi:
+sudo usermod -aG reunite NAME
 
 Exit status: 0 done, 1 failed (the line says what to do), 2 wrong arguments.
 END
@@ -52,14 +54,13 @@ wrong() {
 
 ## Arguments
 
-dry_run=no stage_one=no number='' organisation='' address='' peers='' host='' data=/var/lib/reunite
+dry_run=no number='' peers='' host='' data=''
 binary=${here%/*}/target/armv7-unknown-linux-gnueabihf/release/reunite
 while (($#)); do
     case $1 in
         --help | -h) usage; exit 0 ;;
         --dry-run) dry_run=yes ;;
-        --prepare) stage_one=yes ;;
-        --number | --organisation | --address | --peers | --data | --binary)
+        --number | --peers | --data | --binary)
             (($# > 1)) || wrong "$1 needs a value"
             printf -v "${1#--}" %s "$2"
             shift
@@ -73,14 +74,18 @@ while (($#)); do
     shift
 done
 [[ $data == / ]] || data=${data%/}
-readonly dry_run stage_one number organisation address peers host data binary
+readonly dry_run number peers host data binary
 
 check_arguments() {
     [[ -n $host ]] || wrong "which Pi? give user@host"
     [[ $host =~ ^[A-Za-z0-9_][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.:%_-]*$ ]] || wrong "not user@host: $host"
-    [[ -n $number ]] || wrong "which node? give --number"
-    [[ $number =~ ^[1-9][0-9]{0,2}$ ]] || wrong "--number is 1 to 999, not $number"
-    if [[ $stage_one == yes ]]; then check_card_arguments; else check_network_arguments; fi
+    [[ -z $number || $number =~ ^[1-9][0-9]{0,2}$ ]] || wrong "--number is 1 to 999, not $number"
+    [[ -n $peers || -z $number ]] || wrong "--number goes with --peers; a node that joins is given one"
+    [[ -z $peers || -n $number ]] || wrong "which node of the peers file? give --number"
+    [[ -z $data ]] || check_data
+}
+
+check_data() {
     # It is written into the unit, and handed to a node that sees neither /home nor /tmp.
     [[ $data =~ ^(/[A-Za-z0-9_-][A-Za-z0-9._-]*){2,}$ ]] ||
         wrong "--data is an absolute folder of plain letters, digits, . _ -, such as /mnt/usb/reunite"
@@ -91,23 +96,6 @@ check_arguments() {
         /bin/* | /boot/* | /etc/* | /lib/* | /sbin/* | /usr/*) wrong "--data cannot be $data: it is the system's own" ;;
     esac
     [[ ! $data =~ ^/var/[^/]+$ ]] || wrong "--data cannot be $data: it is the system's own"
-}
-
-check_card_arguments() {
-    [[ -z $peers ]] || wrong "--peers comes later: --prepare makes the card that goes into it"
-    [[ -n $organisation ]] || wrong "whose node? give --organisation"
-    [[ ! $organisation =~ [[:cntrl:]] ]] || wrong "--organisation is one line of text"
-    [[ -n $address ]] || wrong "where do the others reach it? give --address IP:PORT"
-    [[ $address =~ ^([0-9]{1,3}(\.[0-9]{1,3}){3}|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$ ]] ||
-        wrong "--address is an IP address and a port, such as 10.35.70.1:33001, not $address"
-    case $address in
-        127.* | 0.* | '[::1]:'* | '[::]:'*) wrong "--address cannot be $address, which no other Pi can reach" ;;
-    esac
-}
-
-check_network_arguments() {
-    [[ -z $organisation$address ]] || wrong "--organisation and --address go with --prepare"
-    [[ -n $peers ]] || wrong "which network? give --peers, or --prepare to make the node's card first"
 }
 
 check_binary() {
@@ -159,8 +147,6 @@ is_sealed() { ! grep -Eq '"dialect"[[:space:]]*:[[:space:]]*"classic"' "$peers";
 
 ## What is sent
 
-unit() { sed -e "s|@NUMBER@|$number|g" -e "s|@DATA@|$data|g" "$here/reunite.service"; }
-
 tmux_conf() {
     cat <<'END'
 # The terminal of the node's menu. It has no prefix key and no command keys: who opens the menu gets the menu,
@@ -200,8 +186,7 @@ set-hook -g alert-activity 'set-option -w monitor-activity off ; if-shell -F "#{
 
 # No clock: a Pi without a network has none to show.
 set -g status-interval 0
-set -g status-left-length 60
-set -g status-left " reunite, node $REUNITE_NUMBER "
+set -g status-left " reunite "
 set -g status-right " Page Up looks back, Ctrl-C leaves "
 set -g window-status-format ""
 set -g window-status-current-format ""
@@ -210,8 +195,8 @@ set -g window-status-current-format ""
 set -s exit-empty on
 
 # Standard error is the journal (`journalctl -u reunite`), or logging would run through the menu.
-new-session -d -s reunite -x 80 -y 24 -- /usr/bin/systemd-cat -t reunite /bin/sh -c \
-    'exec /usr/local/lib/reunite/reunite tier1 --peers /etc/reunite/peers.json --number "$REUNITE_NUMBER" --data "$REUNITE_DATA" >&0'
+new-session -d -s reunite -x 80 -y 24 -- systemd-cat -t reunite /bin/sh -c \
+    'exec /usr/local/lib/reunite/reunite tier1 ${REUNITE_NUMBER:+--peers /etc/reunite/peers.json --number "$REUNITE_NUMBER"} --data "$REUNITE_DATA" >&0'
 END
 }
 
@@ -225,7 +210,12 @@ if [ ! -t 0 ]; then
     exit 1
 fi
 if ! systemctl is-active --quiet reunite; then
-    echo "The node is not running. Start it: sudo systemctl start reunite" >&2
+    if [ "$(systemctl show -p ConditionResult --value reunite)" = no ]; then
+        echo "There is no node here yet. Set it up: reunite setup" >&2
+    else
+        echo "The node is not running. Start it: sudo systemctl start reunite" >&2
+        echo "What it said last: sudo journalctl -t reunite -n 20" >&2
+    fi
     exit 1
 fi
 # A terminal newer than this Pi: what all of them understand.
@@ -241,19 +231,82 @@ sudoers() {
     echo '%reunite ALL=(reunite) NOPASSWD: /usr/bin/tmux -N -u -S /run/reunite/tmux attach-session -t reunite'
 }
 
-# How both scripts begin that run on the Pi as root, from the folder that holds what was sent.
-on_the_pi() {
-    printf '#!/bin/sh\nnumber=%s data=%s\n' "$number" "$data"
+# The program as a person runs it on the Pi, by `reunite`.
+command_line() {
+    cat <<'END'
+#!/bin/sh
+# Runs the program for this Pi's node: as the node's own user, who has what it writes, and on the node's folder if no
+# other is named. A node that was set up is started.
+set -eu
+[ "$(id -u)" = 0 ] || exec sudo /usr/local/bin/reunite "$@"
+data=@DATA@ what=${1-}
+PATH=/usr/local/lib/reunite:$PATH
+export REUNITE_SERVICE=reunite.service
+
+named=no
+for argument; do
+    case $what,$argument in
+        *,--data | *,--data=*) named=yes ;;
+        status,* | members,* | verify,* | ledger,* | history,*) [ ! -d "$argument" ] || named=yes ;;
+    esac
+done
+case $named,$what in
+    yes,*) ;;
+    no,setup) set -- "$@" --data "$data" ;;
+    no,join | no,network) [ $# -lt 2 ] || set -- "$@" --data "$data" ;;
+    no,wipe)
+        [ ! -e /etc/reunite/peers.json ] || set -- "$@" --peers /etc/reunite/peers.json
+        set -- "$@" --data "$data"
+        ;;
+    no,status | no,members | no,verify | no,ledger | no,history)
+        shift
+        set -- "$what" "$data" "$@"
+        ;;
+esac
+
+case $what in
+    # Only root sees whether the node runs, and can kill it.
+    status | wipe) exec reunite "$@" ;;
+    setup | join)
+        # A wipe took it away.
+        [ -e "$data" ] || install -d -m 0700 -o reunite -g reunite "$data"
+        runuser -u reunite -- reunite "$@"
+        ;;
+    *) exec runuser -u reunite -- reunite "$@" ;;
+esac
+# A request or a card makes no node yet.
+if [ -e "$data/identity.json" ] && [ -e "$data/peers.json" ]; then
+    systemctl start reunite.service
+    echo "It runs now, and whenever this Pi does. Its menu: reunite-menu"
+fi
+END
+}
+
+# What is done on the Pi as root, in the folder that holds what was sent.
+installer() {
+    local sealed=''
+    [[ -z $peers ]] || if is_sealed; then sealed=yes; else sealed=no; fi
+    printf '#!/bin/sh\nhost=%s number=%s data=%s sealed=%s\n' "$host" "$number" "$data" "$sealed"
     cat <<'END'
 set -eu
 umask 077
 stage=$(cd "$(dirname "$0")" && pwd)
+trap 'rm -rf "$stage"' EXIT
 unit=/etc/systemd/system/reunite.service
 
 fail() {
     printf 'on the Pi: %s\n           %s\n' "$1" "$2" >&2
     exit 1
 }
+
+# A node that is here already stays where and who it is.
+was() { sed -n "s/^Environment=.*REUNITE_$1=\([^ ]*\).*/\1/p" "$unit" 2>/dev/null || true; }
+[ -n "$data" ] || data=$(was DATA)
+[ -n "$data" ] || data=/var/lib/reunite
+[ -n "$number" ] || number=$(was NUMBER)
+# Without a number it is one that joins: what it was given lies in its folder.
+if [ -n "$number" ]; then peers=/etc/reunite/peers.json; else peers=$data/peers.json; fi
+is_set_up() { [ -e "$peers" ] && { [ -n "$number" ] || [ -e "$data/identity.json" ]; }; }
 
 make_user() {
     id reunite >/dev/null 2>&1 ||
@@ -273,48 +326,6 @@ make_data() {
         chmod 0700 "$data"
     fi
 }
-END
-}
-
-# quoted TEXT: as one word of the Pi's shell.
-quoted() { printf "'%s'" "${1//\'/\'\\\'\'}"; }
-
-# Makes the identity, and leaves the card where whoever sent this may fetch it.
-card_maker() {
-    on_the_pi
-    printf 'organisation=%s address=%s\n' "$(quoted "$organisation")" "$(quoted "$address")"
-    cat <<'END'
-program=/usr/local/lib/reunite/reunite
-make_user
-make_data
-install -d -m 0755 /usr/local/lib/reunite
-trap 'rm -f "$program.new"' EXIT
-install -m 0750 -o root -g reunite "$stage/reunite" "$program.new"
-# A node that is there keeps the program it runs with; the next deployment replaces both together.
-if [ ! -e "$unit" ]; then
-    sync
-    mv -f "$program.new" "$program"
-    run=$program
-else
-    run=$program.new
-fi
-# As the node's own user, for whom alone the identity is. Once made, it is never made again.
-runuser -u reunite -- "$run" setup --number "$number" --organisation "$organisation" --address "$address" \
-    --data "$data" </dev/null >"$stage/card.json" 2>"$stage/said" || {
-    cat "$stage/said" >&2
-    fail "the identity could not be made" "the lines above say why"
-}
-sync
-grep -i '^fingerprint' "$stage/said"
-chmod 0644 "$stage/card.json"
-END
-}
-
-installer() {
-    on_the_pi
-    if is_sealed; then echo sealed=yes; else echo sealed=no; fi
-    cat <<'END'
-trap 'rm -rf "$stage"' EXIT
 
 # Before anything is changed: whether it can work here.
 
@@ -323,9 +334,11 @@ key_of_card() {
     grep -oE "\"$1\"[[:space:]]*:[[:space:]]*\"[0-9A-Fa-f]{64}\"" "$data/card-$number.json" |
         grep -oE '[0-9A-Fa-f]{64}'
 }
+[ -z "$sealed" ] || [ ! -e "$data/peers.json" ] ||
+    fail "the node in $data has joined a network: it needs no peers file" "deploy without --number and --peers"
 if [ "$sealed" = yes ]; then
     [ -e "$data/identity.json" ] && [ -e "$data/card-$number.json" ] ||
-        fail "node $number has no identity in $data" "make one: deploy-pi.sh --prepare --number $number …"
+        fail "node $number has no identity in $data" "make one: ssh -t $host reunite setup --number $number --organisation … --address …"
     for name in identity_key knock_key; do
         key=$(key_of_card "$name") && grep -qiF -- "$key" "$stage/peers.json" ||
             fail "the peers file has another $name for node $number than this Pi" \
@@ -342,7 +355,7 @@ before=$(sed -n 's/^ReadWritePaths=//p' "$unit" 2>/dev/null || true)
 [ -z "$before" ] || [ "$before" = "$data" ] ||
     echo "note: this node's data was in $before and stays there; it goes on with $data"
 for database in "$data"/DATABASE*.txt; do
-    [ ! -e "$database" ] || [ -e "$data/DATABASE$number.txt" ] ||
+    [ -z "$number" ] || [ ! -e "$database" ] || [ -e "$data/DATABASE$number.txt" ] ||
         echo "note: $data holds $(basename "$database"); node $number goes on with its own DATABASE$number.txt"
 done
 
@@ -353,11 +366,16 @@ place() { # SOURCE TARGET MODE OWNER GROUP
     install -m "$3" -o "$4" -g "$5" "$stage/$1" "$2.new"
     placed="$placed $2"
 }
+sed -i -e "s|@NUMBER@|$number|g" -e "s|@DATA@|$data|g" -e "s|@PEERS@|$peers|g" \
+    "$stage/reunite.service" "$stage/reunite-command"
 install -d -m 0755 /usr/local/lib/reunite /usr/local/bin
-install -d -m 0700 -o reunite -g reunite /etc/reunite
 place reunite /usr/local/lib/reunite/reunite 0750 root reunite
 place tmux.conf /usr/local/lib/reunite/tmux.conf 0640 root reunite
-place peers.json /etc/reunite/peers.json 0600 reunite reunite
+if [ -n "$sealed" ]; then
+    install -d -m 0700 -o reunite -g reunite /etc/reunite
+    place peers.json /etc/reunite/peers.json 0600 reunite reunite
+fi
+place reunite-command /usr/local/bin/reunite 0755 root root
 place reunite-menu /usr/local/bin/reunite-menu 0755 root root
 place reunite.service "$unit" 0644 root root
 if [ -d /etc/sudoers.d ] && visudo -cqf "$stage/sudoers"; then
@@ -396,9 +414,18 @@ stays_up() {
     done
 }
 
+keep() { for file in $placed; do rm -f "$file.old"; done; }
+
+if ! is_set_up; then
+    systemctl daemon-reload
+    systemctl enable --quiet reunite.service
+    keep
+    echo "the program is there; set the node up: ssh -t $host reunite setup"
+    exit 0
+fi
 if start && stays_up; then
-    for file in $placed; do rm -f "$file.old"; done
-    echo "node $number is up"
+    keep
+    echo "the node is up; its menu: ssh -t $host reunite-menu"
     exit 0
 fi
 journalctl -u reunite.service -t reunite --since "$since" -n 10 --no-pager -o cat >&2 || true
@@ -477,34 +504,16 @@ as_root() {
     ((status == 0)) || exit 1
 }
 
-prepare_node() {
-    local card=card-$number.json
-    begin
-    card_maker | send card-maker.sh
-    as_root card-maker.sh
-    if ! on_pi "cat '$stage/card.json'" </dev/null | head -c 65536 >"$card.new" || ! is_card "$card.new"; then
-        rm -f "$card.new"
-        fail "no card came from $host" "look at the lines above, and do this again: the identity stays the same"
-    fi
-    mv -f "$card.new" "$card"
-    echo "the card of node $number is in $card"
-    echo "compare the fingerprint with who holds the Pi, then: reunite peers add --peers network.json $card"
-    echo "and after that: $0 --number $number --peers network.json $host"
-}
-
-# is_card FILE: whether it has two keys.
-is_card() { [[ $(grep -oE '"(identity|knock)_key"[[:space:]]*:[[:space:]]*"[0-9A-Fa-f]{64}"' "$1" | wc -l) == 2 ]]; }
-
 deploy() {
     begin
-    send peers.json <"$peers"
-    unit | send reunite.service
+    [[ -z $peers ]] || send peers.json <"$peers"
+    send reunite.service <"$here/reunite.service"
     tmux_conf | send tmux.conf
+    command_line | send reunite-command
     menu | send reunite-menu
     sudoers | send sudoers
     installer | send install.sh
     as_root install.sh
-    echo "open its menu: ssh -t $host reunite-menu"
 }
 
 run_as_root() { echo "if [ \$(id -u) = 0 ]; then sh $1; else sudo sh $1; fi"; }
@@ -522,27 +531,18 @@ dry_run() {
     echo "  (prints the folder on the Pi, STAGE below)"
     echo "\$ ssh $host \"cat >STAGE/reunite\" <$binary ($(stat -c %s "$binary") bytes)"
     echo "\$ ssh $host \"chmod 700 STAGE/reunite && STAGE/reunite --help\""
-    if [[ $stage_one == yes ]]; then
-        card_maker | show card-maker.sh
-        echo "\$ ssh -t $host '$(run_as_root STAGE/card-maker.sh)'"
-        echo "\$ ssh $host \"cat STAGE/card.json\" >card-$number.json"
-    else
-        echo "\$ ssh $host \"cat >STAGE/peers.json\" <$peers (not shown: it holds secrets)"
-        unit | show reunite.service
-        tmux_conf | show tmux.conf
-        menu | show reunite-menu
-        sudoers | show sudoers
-        installer | show install.sh
-        echo "\$ ssh -t $host '$(run_as_root STAGE/install.sh)'"
-    fi
+    [[ -z $peers ]] || echo "\$ ssh $host \"cat >STAGE/peers.json\" <$peers (not shown: it holds secrets)"
+    show reunite.service <"$here/reunite.service"
+    tmux_conf | show tmux.conf
+    command_line | show reunite-command
+    menu | show reunite-menu
+    sudoers | show sudoers
+    installer | show install.sh
+    echo "\$ ssh -t $host '$(run_as_root STAGE/install.sh)'"
     echo "\$ ssh $host \"rm -rf STAGE\""
 }
 
 check_arguments
 check_binary
-[[ $stage_one == yes ]] || check_peers
-case $dry_run,$stage_one in
-    yes,*) dry_run ;;
-    no,yes) prepare_node ;;
-    *) deploy ;;
-esac
+[[ -z $peers ]] || check_peers
+if [[ $dry_run == yes ]]; then dry_run; else deploy; fi

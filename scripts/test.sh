@@ -166,7 +166,7 @@ model_checker() {
 shell_scripts() {
     command -v shellcheck >/dev/null || skip "shellcheck is not installed (apt install shellcheck)"
     shopt -s nullglob
-    local scripts=(scripts/*.sh .ci/run tests/fuzz/*.sh)
+    local scripts=(scripts/*.sh .ci/run tests/fuzz/*.sh tests/pi/*)
     shellcheck "${scripts[@]}"
     echo "${#scripts[@]} scripts are clean"
 }
@@ -176,23 +176,34 @@ tour_classic() { scripts/local-demo.sh --tour --classic; }
 
 # What would be sent to a Pi: shown whole, in the shell's grammar, and without a secret of the network.
 deployment() {
-    local pi=pi@10.35.70.1 new=(--prepare --number 1 --address 10.35.70.1:33001)
+    local pi=pi@10.35.70.1
     mkdir "$work/deploy"
     # The beginning of a program for ARM is all that is looked at.
     printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\50\0' >"$work/deploy/program"
     sealed_peers >"$work/deploy/peers.json"
     local deploy=(scripts/deploy-pi.sh --dry-run --binary "$work/deploy/program")
-    "${deploy[@]}" "${new[@]}" --organisation "Cox's Bazar; \$(exit) \`exit\`" "$pi" >"$work/deploy/prepare"
-    "${deploy[@]}" --number 1 --peers "$work/deploy/peers.json" "$pi" >"$work/deploy/deploy"
-    shown_script prepare card-maker.sh "organisation='Cox'\\''s Bazar; \$(exit) \`exit\`'"
-    shown_script deploy install.sh "sealed=yes"
-    ! grep -E '123456789012|[0-9a-f]{64}' "$work/deploy"/{prepare,deploy} || exit 1
-    refused "${deploy[@]}" "${new[@]}" "$pi"
-    refused "${deploy[@]}" "${new[@]}" --organisation A --peers "$work/deploy/peers.json" "$pi"
+    local by_hand=(--number 1 --peers "$work/deploy/peers.json")
+    "${deploy[@]}" "$pi" >"$work/deploy/joins"
+    "${deploy[@]}" --data /mnt/usb/reunite "${by_hand[@]}" "$pi" >"$work/deploy/by-hand"
+    shown_script joins install.sh "number= data= sealed="
+    shown_script joins reunite-command "runuser -u reunite"
+    shown_script by-hand install.sh "number=1 data=/mnt/usb/reunite sealed=yes"
+    ! grep -E '123456789012|[0-9a-f]{64}' "$work/deploy"/{joins,by-hand} || exit 1
+    refused "${deploy[@]}" --number 1 "$pi"
+    refused "${deploy[@]}" --peers "$work/deploy/peers.json" "$pi"
+    refused "${deploy[@]}" --data /home/pi/node "$pi"
     refused "${deploy[@]}" --number 2 --peers "$work/deploy/peers.json" "$pi"
     sed -i 's/"knock_key"/"other_key"/' "$work/deploy/peers.json"
-    refused "${deploy[@]}" --number 1 --peers "$work/deploy/peers.json" "$pi"
-    echo "both stages are shown, and what cannot work is refused"
+    refused "${deploy[@]}" "${by_hand[@]}" "$pi"
+    echo "both ways are shown, and what cannot work is refused"
+}
+
+# The same, done: four Pis that are simulated here are deployed, set up, joined, brought up to date and wiped.
+simulated_pis() {
+    local status=0
+    tests/pi/run.sh "$target/release/reunite" || status=$?
+    ((status != 3)) || skip "a Pi cannot be simulated here; the line above says why"
+    return "$status"
 }
 
 sealed_peers() {
@@ -332,6 +343,7 @@ step "model checker" model_checker
 step "tour of every feature" tour
 step "the same, classic" tour_classic
 step "deployment, shown" deployment
+step "deployment, played" simulated_pis
 step "four panes" panes
 for later in "Raspberry Pi" "oldest Rust" licences advisories; do
     case $quick,$later in
