@@ -65,10 +65,19 @@ make_programs() {
     if ((${#emulator[@]} == 0)); then
         cp "$program" "$PIS/for-here"
     else
-        printf '#!/bin/sh\nexec %s /mnt/program "$@"\n' "${emulator[*]}" >"$PIS/for-here"
+        emulated >"$PIS/for-here"
         install -D -m 0755 "$program" "$PIS/mnt/program"
     fi
     chmod 0755 "$PIS/for-here"
+}
+
+# An emulator need not know how a menu sets up its terminal: the node gets a pipe.
+emulated() {
+    printf '#!/bin/bash\nprogram=(%s /mnt/program)\n' "${emulator[*]}"
+    cat <<'END'
+[[ ${1-} != tier1 ]] || exec < <(exec cat </dev/tty)
+exec "${program[@]}" "$@"
+END
 }
 
 # init PI STICK: the first process of a Pi.
@@ -121,14 +130,18 @@ answer() {
     shift
     while (($# > 0)); do
         check "$at asks: $1" asks "$at" "$1"
-        terminal send-keys -t "$at" -l "$2"
-        terminal send-keys -t "$at" Enter
+        enter "$at" "$2"
         shift 2
     done
 }
 
-# The last line of a menu is below it: that of tmux, which has no question.
-asks() { shown "$1" | grep -v '^ reunite ' | grep . | tail -n 1 | grep -F -- "$2" >/dev/null; }
+enter() {
+    terminal send-keys -t "$1" -l "$2"
+    terminal send-keys -t "$1" Enter
+}
+
+# A question ends with a colon, and that of the shell with a hash. What is told meanwhile may stand below.
+asks() { shown "$1" | grep '[:#] *$' | tail -n 1 | grep -F -- "$2" >/dev/null; }
 shows() { shown "$1" | grep -F -- "$2" >/dev/null; }
 shown() { terminal capture-pane -p -t "$1"; }
 
@@ -230,7 +243,7 @@ answer two '#' "ssh -t pi@pi-2 reunite setup" "Which:" 2 "Whose node" "Camp 4 sc
     "Where the other nodes reach it" "$first:$((port + 1))"
 check "the member is asked" shows one "Type YES to let it in"
 check "both show the same fingerprint" same_fingerprint
-answer one "(Enter closes the door)" YES
+enter one YES
 check "it runs" shows two "It runs now"
 check "and says so" runs pi-2
 check "both know two members" members pi-1 2
@@ -272,7 +285,7 @@ echo "a network whose peers file is kept by hand:"
 once "the node makes its card" make_card
 once "and is taken into a peers file" take_card
 once "it is deployed" deployed "the node is up" --number 7 --peers "$PIS/by-hand.json" pi@pi-4
-once "it runs as number 7" test -e "$PIS/pi-4/lib/reunite/DATABASE7.txt"
+check "it runs as number 7" test -e "$PIS/pi-4/lib/reunite/DATABASE7.txt"
 once "a new program is put there without naming them" deployed "the node is up" pi@pi-4
 check "and it runs with the same" runs pi-4
 once "what it has is its node's alone" is_private pi-4
