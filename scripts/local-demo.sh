@@ -74,10 +74,10 @@ else
 fi
 readonly binary
 
-## Nodes 1, 2 and 3, and 4, the reader
+## Nodes 1, 2 and 3, and 4, the reader; in the tour also 5, which joins them as node 4
 
-readonly READER=4
-readonly names=("" "node 1" "node 2" "node 3" "reader")
+readonly READER=4 NEWCOMER=5
+readonly names=("" "node 1" "node 2" "node 3" "reader" "node 4")
 # By node: its process; in the tour also where its menu and its screen are open.
 nodes=() menus=() screens=() ports=()
 
@@ -210,16 +210,23 @@ organisation() { peers_field organisation | sed -n "$1p"; }
 
 # data_of NODE: its data folder.
 data_of() {
-    if (($1 == READER)); then echo "$network/reader1"; else echo "$network/node$1"; fi
+    case $1 in
+        "$READER") echo "$network/reader1" ;;
+        "$NEWCOMER") echo "$network/node4" ;;
+        *) echo "$network/node$1" ;;
+    esac
 }
 
 # Sets `command` to what starts a node.
 command_of() {
-    if (($1 == READER)); then
-        command=("$binary" tier2 --peers "$network/peers-tier2.json" --data "$(data_of "$1")")
-    else
-        command=("$binary" tier1 --peers "$network/peers.json" --number "$1" --data "$(data_of "$1")")
-    fi
+    local data
+    data=$(data_of "$1")
+    case $1 in
+        "$READER") command=("$binary" tier2 --peers "$network/peers-tier2.json" --data "$data") ;;
+        # Its number and peers file came with its joining.
+        "$NEWCOMER") command=("$binary" tier1 --data "$data") ;;
+        *) command=("$binary" tier1 --peers "$network/peers.json" --number "$1" --data "$data") ;;
+    esac
 }
 
 lay_out
@@ -311,16 +318,16 @@ fi
 
 # How long anything may take before it counts as failed, in seconds; far more than it takes.
 readonly PATIENCE=45
-# Lines of one answer that are retold; of the others only how many there are.
-most_lines=11
+# Lines of one answer that are retold; of the others only how many there are, and not even that where it is asked often.
+most_lines=11 hush=no
 
-columns=140 plain='' bold='' green='' red='' colours=("" "" "" "" "")
+columns=140 plain='' bold='' green='' red='' colours=("" "" "" "" "" "")
 if [[ -t 1 ]]; then
     read -r _ columns < <(stty size </dev/tty 2>/dev/null || echo 0 140)
     ((columns >= 60)) || columns=140
     if [[ -z ${NO_COLOR-} ]]; then
         plain=$'\e[0m' bold=$'\e[1m' green=$'\e[32m' red=$'\e[1;31m'
-        colours=("" $'\e[36m' $'\e[33m' $'\e[35m' $'\e[34m')
+        colours=("" $'\e[36m' $'\e[33m' $'\e[35m' $'\e[34m' $'\e[95m')
     fi
 fi
 readonly columns plain bold green red colours
@@ -328,7 +335,7 @@ readonly columns plain bold green red colours
 passed=0 failed=0 steps=0
 # By node: the beginning of a line that is not whole yet; the question it waits with; what it has shown since
 # the last choice; lines of that which were retold, and which were not.
-partial=() question=() recent=() told=(0 0 0 0 0) untold=(0 0 0 0 0)
+partial=() question=() recent=() told=(0 0 0 0 0 0) untold=(0 0 0 0 0 0)
 
 start() {
     local node=$1 command fd
@@ -367,8 +374,8 @@ retell() {
 # Ends what was retold: how much of it was not.
 retold() {
     local node
-    for node in 1 2 3 "$READER"; do
-        ((untold[node] == 0)) ||
+    for node in 1 2 3 "$READER" "$NEWCOMER"; do
+        ((untold[node] == 0)) || [[ $hush == yes ]] ||
             printf '%s%s |%s … and %d lines more\n' "${colours[node]}" "${names[node]}" "$plain" "${untold[node]}"
         told[node]=0 untold[node]=0
     done
@@ -410,7 +417,7 @@ shows() {
 step() {
     local node
     retold
-    for node in 1 2 3 "$READER"; do
+    for node in 1 2 3 "$READER" "$NEWCOMER"; do
         [[ -z ${screens[node]-} ]] || hear "$node"
     done
     retold
@@ -466,6 +473,32 @@ check() {
 
 # expect NODE TEXT WHAT: the node comes to show the text.
 expect() { check "$3" shows "$1" "$2"; }
+
+# says TEXT ARGUMENTS...: the program, called so, ends well and says the text.
+says() {
+    local text=$1
+    shift
+    "$binary" "$@" >"$work/setup-said" 2>&1 && grep -F -- "$text" "$work/setup-said" >/dev/null
+}
+
+# retell_command ARGUMENTS...: shows what the program, called so, says.
+retell_command() {
+    local line count=0
+    retold
+    printf '%s$ reunite %s%s\n' "$bold" "${*//"$network/"/}" "$plain"
+    while IFS= read -r line && ((count++ < 8)); do printf '  %s\n' "${line:0:columns - 3}"; done < <("$binary" "$@" 2>&1)
+}
+
+# quietly COMMAND...: for what asks a menu again and again: nothing of it is retold.
+quietly() {
+    local lines=$most_lines status=0
+    retold
+    most_lines=0 hush=yes
+    "$@" || status=1
+    retold
+    most_lines=$lines hush=no
+    return "$status"
+}
 
 ## The tour: looking into the files
 
@@ -670,7 +703,7 @@ ledger_state() {
     if [[ $dialect == sealed ]]; then
         # The other line, "not since this node started", is all that a classic network comes to.
         expect 1 ": in step " "and when each peer was last in step"
-        check "nodes 2 and 3 come to show the same number" same_number
+        check "nodes 2 and 3 come to show the same number" quietly same_number
     fi
     most_lines=11
 }
@@ -684,10 +717,8 @@ number_of() {
 
 same_number() {
     local node first
-    most_lines=0
     first=$(number_of 1)
-    for node in 2 3; do [[ -n $first && $(number_of "$node") == "$first" ]] || { most_lines=11; return 1; }; done
-    most_lines=11
+    for node in 2 3; do [[ -n $first && $(number_of "$node") == "$first" ]] || return 1; done
 }
 
 records() {
@@ -731,6 +762,16 @@ talk() {
     step "Peers: who belongs to the network, and who has been heard"
     choose 1 11
     expect 1 "heard just now" "node 1 has just heard of a peer"
+    local data
+    data=$(data_of 1)
+    if [[ $dialect == sealed ]]; then
+        check "both peers come to be up in its menu" quietly both_up
+        check "reunite status --json says that the node runs" says '"running": true' status "$data" --json
+        check "and that both its peers are up" both_up_in_json
+    else
+        check "reunite status has nothing to tell of a classic node" not says "Node 1" status "$data"
+    fi
+    retell_command status "$data"
 
     step "Alarm: node 2 warns everybody"
     choose 2 10
@@ -741,6 +782,136 @@ talk() {
     expect 1 "Fire at Camp 9" "node 1 shows it"
     expect 3 "Fire at Camp 9" "node 3 shows it"
     expect 2 "The alarm reached 2 of 2 peers" "node 2 knows that both have it"
+}
+
+# A peer is up once it has answered a probe.
+both_up() {
+    choose 1 11
+    within "$PATIENCE" asks 1 "Number" || true
+    [[ $(grep -c " up[,]* " <<<"${recent[1]}") == 2 ]]
+}
+
+both_up_in_json() {
+    [[ $("$binary" status "$(data_of 1)" --json | grep -c '"state": "up"') == 2 ]]
+}
+
+not() { ! "$@"; }
+
+alarms() {
+    step "Alarms: those that stand, who has read them, and that one is over"
+    choose 2 18
+    if [[ $dialect == classic ]]; then
+        expect 2 "In the classic dialect alarms are not kept" "node 2 has none: they were shown when they came"
+        return
+    fi
+    expect 2 "1 alarm stands:" "it stands"
+    answer 2 "Number of an alarm" ""
+    choose 1 ""
+    check "node 2 comes to know that node 1 has read it" quietly read_by 1
+    choose 3 18
+    expect 3 "Fire at Camp 9" "node 3 lists it too"
+    check "and cannot call it off: it is not asked" asks 3 "Number (Enter"
+    check "node 2 comes to know that node 3 has read it" quietly read_by 3
+    choose 2 18
+    answer 2 "Number of an alarm" 2
+    expect 2 "Nothing was done" "a number that is none calls nothing off"
+    choose 2 18
+    answer 2 "Number of an alarm" 1
+    expect 2 "The alarm is called off" "node 2, who raised it, calls it off"
+    expect 1 "ALARM CALLED OFF by peer 2" "node 1 shows that it is over"
+    expect 3 "ALARM CALLED OFF by peer 2" "and so does node 3"
+    choose 1 18
+    expect 1 "No alarm stands." "no alarm stands any more"
+}
+
+# read_by NODE: the alarms of node 2 list it.
+read_by() {
+    choose 2 18
+    answer 2 "Number of an alarm" ""
+    grep "seen by .*peer $1 (" <<<"${recent[2]}" >/dev/null
+}
+
+members() {
+    step "Members: who belongs to the network, and by whose word"
+    choose 1 16
+    if [[ $dialect == classic ]]; then
+        expect 1 "the peers file says who belongs to it" "in a classic network the peers file says it"
+        check "reunite members finds none in the ledger" not says "Members" members "$(data_of 1)"
+        return
+    fi
+    expect 1 "Members of \"local demonstration\": 3." "node 1 lists three"
+    expect 1 "began the network, this node" "of whom it began the network"
+    expect 1 "taken in by 1" "and took in the others"
+    answer 1 "Which (Enter" 1 "Number of the member" 1
+    expect 1 "That is this node itself" "it cannot shut out itself"
+    check "reunite members knows the same on node 2" says "Members of \"local demonstration\": 3." members "$(data_of 2)"
+    check "all three have agreed" members_are 1 3
+    retell_command members "$(data_of 2)"
+}
+
+# members_are NODE COUNT: so many members that have agreed are in its ledger.
+members_are() {
+    [[ $("$binary" members "$(data_of "$1")" --json | grep -c '"has_consented": true') == "$2" ]]
+}
+
+let_in() {
+    step "Let somebody in: node 1 opens a door and shows a code, and a newcomer joins by it"
+    choose 1 17
+    if [[ $dialect == classic ]]; then
+        answer 1 "Which (Enter" 1
+        expect 1 "who belongs to it is not in the ledger" "into a classic network nobody joins"
+        return
+    fi
+    answer 1 "Which (Enter" 1
+    expect 1 "One wrong code closes the door" "the door is open"
+    join
+    expect 1 "Somebody asks to join" "node 1 is asked"
+    expect 1 "Camp 7 clinic" "and told who it is"
+    check "both show the same fingerprint" same_fingerprint
+    retold
+    retell 1 "${bold}YES$plain"
+    printf 'YES\n' >&"${menus[1]}"
+    question[1]=''
+    expect 1 "Node 4 has joined" "node 1 has let it in"
+    check "the newcomer has joined" joined
+    start "$NEWCOMER"
+    expect "$NEWCOMER" "reunite: node 4, Camp 7 clinic." "it starts, from its folder alone"
+    check "it comes to have all people of node 1" same_people 1 "$NEWCOMER"
+    check "nodes 1 to 3 come to know it as a member that has agreed" all_know_it
+    retell_command members "$(data_of 3)"
+    choose 3 7
+    answer 3 "Peer number" 4 ">" "Welcome!" ">" quit
+    expect "$NEWCOMER" "Welcome!" "node 3 can write to it: nobody typed its address there"
+}
+
+all_know_it() { members_are 1 4 && members_are 2 4 && members_are 3 4; }
+
+# The newcomer, by the code and the address that node 1 shows.
+join() {
+    local port code address
+    until port=$((20000 + RANDOM % 9000)) && ! bound "$port"; do :; done
+    code=$(shown_behind code)
+    address=$(shown_behind address)
+    retold
+    printf '%s$ reunite join code --member %s --data node4%s\n' "$bold" "$address" "$plain"
+    "$binary" join code --member "$address" --organisation "Camp 7 clinic" --address "127.0.0.1:$port" \
+        --data "$(data_of "$NEWCOMER")" <<<"$code" >"$work/setup-join" 2>&1 &
+    nodes[NEWCOMER]=$!
+}
+
+# shown_behind WORD: what stands behind it at node 1.
+shown_behind() { sed -n "s/^ *$1  *//p" <<<"${recent[1]}" | tail -n 1; }
+
+fingerprint_in() { grep -oE '([0-9]{4} ){5}[0-9]{4}' | tail -n 1; }
+
+same_fingerprint() {
+    local here there
+    here=$(fingerprint_in <<<"${recent[1]}") && there=$(fingerprint_in <"$work/setup-join") && [[ $here == "$there" ]]
+}
+
+joined() {
+    gone "${nodes[NEWCOMER]}" && wait "${nodes[NEWCOMER]}" &&
+        grep -F 'This is node 4 of the network "local demonstration"' "$work/setup-join" >/dev/null
 }
 
 lose() {
@@ -784,12 +955,16 @@ finish() {
     check "node 3 has ended well, by Ctrl-C" ended 3
     choose "$READER" 0
     check "the reader has ended well" ended "$READER"
+    if [[ -n ${screens[NEWCOMER]-} ]]; then
+        choose "$NEWCOMER" 0
+        check "node 4 has ended well" ended "$NEWCOMER"
+    fi
     check "everything was saved" everything_saved
     check "no node panicked" nobody_panicked
     check "no token and no key is on any screen or in any log" secrets_stay_secret
 }
 
-everything_saved() { [[ $(grep -l "Everything is saved" "$work"/screen? | wc -l) == 4 ]]; }
+everything_saved() { [[ $(grep -l "Everything is saved" "$work"/screen? | wc -l) == "${#screens[@]}" ]]; }
 
 # Runs on every way out of the tour.
 end_tour() {
@@ -818,7 +993,10 @@ update
 records
 retract
 talk
+alarms
 lose
 ledger_state
+members
+let_in
 finish
 printf '\nplayed in %d s\n' "$SECONDS"
