@@ -189,6 +189,8 @@ is_unchanged() { [[ $(prints "$1") == "$2" ]]; }
 fingerprint() { shown "$1" | grep -oE '([0-9]{4} ){5}[0-9]{4}' | tail -n 1; }
 same_fingerprint() { [[ -n $(fingerprint one) && $(fingerprint one) == "$(fingerprint two)" ]]; }
 
+door_sought() { asks two "The address that the member reads" || asks two "Where the other nodes reach it"; }
+
 not() { ! "$@"; }
 
 make_card() {
@@ -239,8 +241,11 @@ readonly code
 
 echo "a second one, by the code:"
 answer two '#' "ssh -t pi@pi-2 reunite setup" "Which:" 2 "Whose node" "Camp 4 school" \
-    "The address that the member reads" "$(last one address)" "The code that the member reads" "$code" \
-    "Where the other nodes reach it" "$first:$((port + 1))"
+    "The code that the member reads" "$code"
+# On a network of its own it finds the door by itself.
+check "it has looked for the door" door_sought
+! asks two "The address that the member reads" || answer two "The address" "$(last one address)"
+answer two "Where the other nodes reach it" "$first:$((port + 1))"
 check "the member is asked" shows one "Type YES to let it in"
 check "both show the same fingerprint" same_fingerprint
 enter one YES
