@@ -59,14 +59,15 @@ trap 'exit 1' INT TERM HUP
 
 ## Simulated Pis
 
-# The beginning of a program for ARM is all that is looked at before it is sent.
+# What is sent is looked at before: without an emulator it is the beginning of a program for ARM, and no more.
 make_programs() {
-    printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\50\0' >"$PIS/for-arm"
     if ((${#emulator[@]} == 0)); then
+        printf '\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\50\0' >"$PIS/for-arm"
         cp "$program" "$PIS/for-here"
     else
+        cp "$program" "$PIS/for-arm"
+        install -m 0755 "$program" "$PIS/mnt/program"
         emulated >"$PIS/for-here"
-        install -D -m 0755 "$program" "$PIS/mnt/program"
     fi
     chmod 0755 "$PIS/for-here"
 }
