@@ -26,7 +26,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of a beacon.
 pub const BEACON: usize = NONCE_LEN + BODY + SIGNATURE_BYTES + TAG;
@@ -35,6 +35,8 @@ pub const HEADS_BYTES: usize = 16;
 const BODY: usize = 1 + 2 + 8 + 4 + 4 + 2 + HEADS_BYTES;
 const TAG: usize = 16;
 const VERSION: u8 = 1;
+/// A member of which no beacon came for so long is not near: three were missed.
+const NEAR: Duration = BEACON_EVERY.saturating_add(BEACON_JITTER).saturating_mul(3);
 /// Keeps these signatures apart from all others that the key makes.
 const CONTEXT: &[u8] = b"reunite beacon 1";
 
@@ -246,8 +248,8 @@ pub struct Watch {
     seal: Seal,
     me: Option<PeerNumber>,
     members: HashMap<PeerNumber, IdentityKey>,
-    /// The last beacon of each member.
-    heard: HashMap<PeerNumber, (u64, u32)>,
+    /// The last beacon of each member, and when it came.
+    heard: HashMap<PeerNumber, ((u64, u32), Instant)>,
     /// Signatures that are checked, by the address from which they come: who has the key of the network and was shut
     /// out keeps nobody else from being heard.
     checks: Buckets<IpAddr>,
@@ -276,9 +278,10 @@ impl Watch {
         (self.me, self.members) = (me, members);
     }
 
-    /// How many members were heard: about as many are near.
-    pub fn near(&self) -> usize {
-        self.heard.len()
+    /// How many members were heard a short while ago: about as many are near.
+    pub fn near(&self, now: Instant) -> usize {
+        let is_near = |at: &Instant| now.saturating_duration_since(*at) < NEAR;
+        self.heard.values().filter(|(_, at)| is_near(at)).count()
     }
 
     /// What a datagram says, the cheapest check first. A stranger costs one opening of a hundred bytes, a member one
@@ -301,7 +304,7 @@ impl Watch {
             return Err(Ignored::Elsewhere);
         }
         let which = (beacon.boot, beacon.count);
-        if self.heard.get(&beacon.member).is_some_and(|last| which <= *last) {
+        if self.heard.get(&beacon.member).is_some_and(|(last, _)| which <= *last) {
             return Err(Ignored::Old);
         }
         let key = self.members.get(&beacon.member).ok_or(Ignored::Forged)?;
@@ -311,7 +314,7 @@ impl Watch {
         let said = self.seal.said(&body);
         let public = UnparsedPublicKey::new(&ED25519, key.as_bytes());
         public.verify(&said, &signature).map_err(|_| Ignored::Forged)?;
-        self.heard.insert(beacon.member, which);
+        self.heard.insert(beacon.member, (which, now));
         let Beacon { member, heads, .. } = beacon;
         Ok(Sighting { member, address: beacon.address.into(), heads })
     }
@@ -322,7 +325,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashSet;
-    use std::time::Duration;
 
     fn keys(network: u8) -> NetworkKeys {
         let network = Some(SecretKey::from([network; 32]));
@@ -385,7 +387,26 @@ mod tests {
             let heard = watch.datagram(&light(boot, count), from(2), now);
             assert_eq!(heard.err(), (!is_new).then_some(Ignored::Old), "{boot}, {count}");
         }
-        assert_eq!(watch.near(), 1);
+    }
+
+    #[test]
+    fn who_is_not_heard_for_a_while_is_near_no_more_but_its_old_beacons_stay_old() {
+        let (mut watch, start) = (watch(), Instant::now());
+        let hear = |watch: &mut Watch, who: u8, count, now| {
+            let lit = lamp(7, who).light(&beacon(who.into(), 1, count), [1; 12]);
+            watch.datagram(&lit, from(who), now).is_ok()
+        };
+        assert_eq!(watch.near(start), 0);
+        assert!(hear(&mut watch, 2, 1, start) && hear(&mut watch, 3, 1, start));
+        assert_eq!(watch.near(start), 2);
+        // One goes; the other is heard as often as it says something.
+        let later = start + BEACON_EVERY + BEACON_JITTER;
+        assert!(hear(&mut watch, 2, 2, later));
+        assert_eq!(watch.near(start + NEAR), 1);
+        assert_eq!(watch.near(later + NEAR), 0);
+        let now = later + NEAR * 100;
+        assert!(!hear(&mut watch, 3, 1, now) && hear(&mut watch, 3, 2, now));
+        assert_eq!(watch.near(now), 1);
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Keeper<'_> {
         } else if matches!(context.monitor.state(member), State::Quiet(_)) {
             context.order(Order::Returned(member));
         } else if self.apart.are(member, half(&context.database.heads().digest()), heads) {
-            context.order(Order::Differs(member, self.house.watch.near()));
+            context.order(Order::Differs(member, self.house.watch.near(Instant::now())));
         }
     }
 }

@@ -460,7 +460,7 @@ impl World {
         if matches!(who.liveness.state(peer), State::Quiet(_)) {
             self.returned(node, other);
         } else if sighting.heads != who.half() {
-            let wait = rumour::differs(who.watch.near(), &mut self.rng);
+            let wait = rumour::differs(who.watch.near(now), &mut self.rng);
             if let Some(wait) = wait.filter(|_| !who.calling.contains(&other)) {
                 self.owe_all(node, vec![(peer, wait)]);
             }
