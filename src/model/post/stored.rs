@@ -6,6 +6,8 @@
 //! shown   = count u32 *( author 32  count u32 *( letter 16 ) )
 //! alarms  = count u32 *( author 32  count u32 *( alarm 32 ) )
 //! ```
+//!
+//! Of what was shown, the author of whom nothing new was shown for longest comes first. They are read in any order.
 
 use crate::base::error::{Error, Result};
 use crate::model::codec::{Decoder, Encoder};
@@ -42,7 +44,7 @@ fn memory<T: PartialEq, const N: usize>(
     bytes: impl Fn(&T) -> &[u8; N],
     out: &mut Encoder,
 ) {
-    out.u32(long(memory.iter().len()));
+    out.u32(long(memory.iter().count()));
     for (author, names) in memory.iter() {
         out.bytes(author.as_bytes()).u32(long(names.len()));
         names.iter().for_each(|name| _ = out.bytes(bytes(name)));
@@ -118,7 +120,10 @@ mod tests {
         bag.take_receipt(hands[1].receipt([3; 16].into(), Fate::Shown, 1), 0);
         let text = Spoken::try_from("to me").expect("short");
         bag.show(&hands[1].write(&keys[0], &text, 3, &mut rand::rng()).expect("sealed"));
-        bag.show_alarm(keys[1].identity, [8; 32].into());
+        // In another order than that of their keys.
+        for author in [7, 3, 5] {
+            bag.show_alarm([author; 32].into(), [8; 32].into());
+        }
         bag
     }
 
