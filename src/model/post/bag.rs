@@ -7,7 +7,7 @@
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::merkle::sha256;
 use crate::model::ledger::names::AlarmId;
-use crate::model::post::letter::{Letter, LetterId};
+use crate::model::post::letter::{Envelope, Letter, LetterId};
 use crate::model::post::limits::{
     LETTER_HOURS, MAX_LETTERS, MAX_LETTERS_OF, MAX_LETTERS_TO, MAX_RECEIPTS, MAX_RECEIPTS_OF,
     MAX_SHOWN_ALARMS_OF, MAX_SHOWN_LETTERS_OF,
@@ -129,7 +129,7 @@ impl Bag {
         ids.iter().for_each(|id| _ = self.letters.remove(id));
     }
 
-    fn count(&self, is_one: impl Fn(&crate::model::post::letter::Envelope) -> bool) -> usize {
+    fn count(&self, is_one: impl Fn(&Envelope) -> bool) -> usize {
         self.letters.values().filter(|held| is_one(&held.what.envelope())).count()
     }
 
@@ -246,6 +246,24 @@ impl Bag {
         expired
     }
 
+    // --- members ---
+
+    /// Takes out what is of or to members that were shut out, as `is_out` tells, and returns the own letters among that.
+    /// What of them was shown stays known: were one let in after all, nothing would be shown twice.
+    pub fn shut_out(&mut self, is_out: impl Fn(&IdentityKey) -> bool) -> Vec<Letter> {
+        self.receipts.retain(|_, held| !is_out(&held.what.recipient()));
+        let mut dropped = Vec::new();
+        self.letters.retain(|_, held| {
+            let Envelope { author, recipient, .. } = held.what.envelope();
+            let goes = is_out(&author) || is_out(&recipient);
+            if goes && author == self.me {
+                dropped.push(held.what.clone());
+            }
+            !goes
+        });
+        dropped
+    }
+
     // --- with peers ---
 
     /// What is in the bag, by name.
@@ -287,7 +305,6 @@ mod tests {
     use crate::model::identity::Identity;
     use crate::model::keys::SecretKey;
     use crate::model::post::hand::Hand;
-    use crate::model::post::letter::Envelope;
     use crate::model::post::limits::SEAL_BYTES;
     use crate::model::post::receipt::Fate;
     use proptest::prelude::*;
@@ -414,6 +431,25 @@ mod tests {
         assert!(bag.has_shown(&one) && !bag.show(&one));
         bag.unshow(&one);
         assert!(bag.show(&one));
+    }
+
+    #[test]
+    fn of_who_was_shut_out_nothing_is_carried_and_own_letters_to_it_are_told() {
+        let mut bag = Bag::new(key(1));
+        for (author, to) in [(1, 2), (1, 3), (2, 3), (3, 2), (3, 4)] {
+            assert_eq!(bag.take(letter(author, to, u16::from(to)), 0), Took::New);
+        }
+        let (theirs, others) = (receipt(2, &letter(5, 2, 0)), receipt(3, &letter(2, 3, 9)));
+        bag.take_receipt(theirs, 0);
+        bag.take_receipt(others.clone(), 0);
+        let shown = letter(2, 1, 0);
+        bag.show(&shown);
+        assert_eq!(bag.shut_out(|one| *one == key(2)), [letter(1, 2, 2)]);
+        let left = [letter(1, 3, 3).id(), letter(3, 4, 4).id()];
+        let left = Lists { letters: left.into(), receipts: [others.name()].into() };
+        assert_eq!(bag.lists(), left);
+        assert!(!bag.show(&shown), "shown twice");
+        assert_eq!((bag.shut_out(|one| *one == key(2)), bag.lists()), (Vec::new(), left));
     }
 
     /// Nodes 1 to 4 that meet two by two; each brings the other's bag up to date, as a meeting does.
