@@ -23,7 +23,7 @@ use serde_json::Value;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Stdio;
-use support::{Network, Node, ORGANISATIONS, PATIENCE, free_ports, reunite, until};
+use support::{Network, Node, ORGANISATIONS, PATIENCE, another, free_ports, reunite, until};
 
 // --- what tests need ---
 
@@ -264,7 +264,7 @@ fn who_is_shut_out_does_not_come_back_with_an_old_ledger_at_a_new_address() {
     shut_out_three(&mut one, &mut two);
     // Its ledger knows nothing of that, and it lights its beacon at another address.
     let old = network.addresses[2];
-    let new = SocketAddr::new(another(old), old.port());
+    let new = SocketAddr::new(another(old.ip()), old.port());
     links::write_peers_with(&network, 3, true, |to| (to == 3).then_some(new));
     let mut three = start(&network, 3);
     three.type_lines(&["3", "Written afterwards", "", "", "missing", "9"]);
@@ -292,13 +292,6 @@ fn who_is_shut_out_does_not_come_back_with_an_old_ledger_at_a_new_address() {
     assert!(!network.people(3).iter().any(|row| row.contains("Somebody else")));
     let ledger = reunite().arg("verify").arg(network.data(1)).output().expect("it runs");
     assert!(ledger.status.success(), "{}", String::from_utf8_lossy(&ledger.stdout));
-}
-
-/// An address of the same loopback network that no node has.
-fn another(address: SocketAddr) -> std::net::IpAddr {
-    let std::net::IpAddr::V4(ip) = address.ip() else { panic!("an IPv4 address") };
-    let [a, b, c, d] = ip.octets();
-    std::net::Ipv4Addr::new(a, b, c, if d < 150 { d + 100 } else { d - 100 }).into()
 }
 
 // --- by commands ---

@@ -4,6 +4,8 @@
 #![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+pub mod bridge;
+
 use reunite::model::identity::Identity;
 use reunite::model::keys::{NetworkKeys, SecretKey};
 use reunite::model::ledger::names::Namer;
@@ -21,7 +23,7 @@ use reunite::store::peer_book::{Peer, PeerBook};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -572,9 +574,21 @@ impl Node {
     }
 }
 
+/// An address of the same network that no node has.
+pub fn another(ip: IpAddr) -> IpAddr {
+    let IpAddr::V4(ip) = ip else { panic!("an IPv4 address") };
+    let [a, b, c, d] = ip.octets();
+    Ipv4Addr::new(a, b, c, if d < 150 { d + 100 } else { d - 100 }).into()
+}
+
 /// Says that something is not tested here, and why. On the stream itself: what a test prints that passes is not shown.
 pub fn left_out(what: &str, why: &str) {
     let _ = writeln!(io::stderr(), "\n!!! NOT TESTED: {what}: {why}\n");
+}
+
+/// Says that there is no local network of namespaces here, and why.
+pub fn no_bridge(why: &str) {
+    left_out("a bridge between network namespaces", &format!("{why}; the nodes are on loopback"));
 }
 
 /// The same of what takes something that `scripts/test.sh` installs: where `CI` is set it is there, or the test fails.
