@@ -1,5 +1,5 @@
-//! A network that grows by its own procedure until it is not small any more, and halves of one that only one laptop
-//! connects, now with the one, now with the other.
+//! Networks of some size, end to end: one that grows from one node to twelve as people do it, and one in two halves that
+//! only a laptop connects, which goes from the one to the other and back.
 
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,19 +11,19 @@ mod support;
 
 use growing::Growing;
 use links::Links;
+use std::collections::BTreeMap;
 use std::fs;
 use support::{Network, until};
 
 const NODES: usize = 12;
 
 fn has(growing: &Growing, number: usize, name: &str) -> bool {
-    let path = growing.data(number).join(format!("DATABASE{number}.txt"));
-    fs::read_to_string(path).is_ok_and(|text| text.contains(name))
+    fs::read_to_string(growing.database(number)).is_ok_and(|text| text.contains(name))
 }
 
 #[test]
 fn twelve_nodes_join_one_after_the_other_each_by_the_one_before_and_all_know_all() {
-    let growing = Growing::new("twelve", NODES);
+    let growing = Growing::on_a_bridge("twelve", NODES);
     let mut nodes = vec![growing.begin()];
     nodes[0].ask(&["3", "Ana", "tall", "", "missing"]);
     for number in 2..=NODES {
@@ -33,8 +33,11 @@ fn twelve_nodes_join_one_after_the_other_each_by_the_one_before_and_all_know_all
         growing.let_in(newest, number);
         nodes.push(growing.start(number));
     }
+    let all: BTreeMap<_, _> =
+        (1..).zip(growing.addresses.iter().map(ToString::to_string)).collect();
     for number in 1..=NODES {
         until("it knows all members", || growing.members(number) == NODES);
+        until("it reaches all members where they are", || growing.reached(number) == all);
         until("the first person is there", || has(&growing, number, "Ana"));
     }
     // The last one speaks with all, though nobody has told it of any but the one before it.
@@ -44,6 +47,9 @@ fn twelve_nodes_join_one_after_the_other_each_by_the_one_before_and_all_know_all
         until("the last person is there", || has(&growing, number, "Cyrillianne"));
     }
     assert!(nodes.into_iter().all(|node| node.quit().success()));
+    let database = |number| fs::read(growing.database(number)).expect("there");
+    let first = database(1);
+    assert!((2..=NODES).all(|number| database(number) == first), "not the same everywhere");
 }
 
 #[test]

@@ -2,15 +2,20 @@
 
 #![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
 
-use crate::support::{Folder, Node, free_ports, reunite};
+use crate::support::bridge::{self, Bridge};
+use crate::support::{Folder, Node, free_ports, no_bridge, reunite};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-/// A network that is being grown, on a loopback address of its own.
+/// A network that is being grown, on a loopback address of its own or on a bridge.
 pub struct Growing {
     folder: Folder,
+    bridge: Option<Bridge>,
     /// Whether its nodes may be found on the local network.
     pub is_lit: bool,
     pub addresses: Vec<SocketAddr>,
@@ -20,11 +25,39 @@ impl Growing {
     pub fn new(name: &str, nodes: usize) -> Self {
         let [a, b, c]: [u8; 3] = rand::random();
         let ip = IpAddr::from([127, a.clamp(1, 254), b, c.clamp(2, 254)]);
-        Self { folder: Folder::new(name), is_lit: false, addresses: free_ports(ip, nodes) }
+        let (folder, addresses) = (Folder::new(name), free_ports(ip, nodes));
+        Self { folder, bridge: None, is_lit: false, addresses }
+    }
+
+    /// One whose nodes may be found, each in a network namespace of its own on a bridge where they can be made.
+    pub fn on_a_bridge(name: &str, nodes: usize) -> Self {
+        let mut growing = Self { is_lit: true, ..Self::new(name, nodes) };
+        match Bridge::new(nodes) {
+            Ok(bridge) => {
+                growing.addresses =
+                    (1..=nodes).map(|number| bridge::address(number).into()).collect();
+                println!("each node is in a network namespace of its own, on a bridge");
+                growing.bridge = Some(bridge);
+            }
+            Err(why) => no_bridge(&why),
+        }
+        growing
+    }
+
+    /// The program where a node is.
+    fn program(&self, number: usize) -> Command {
+        match &self.bridge {
+            Some(bridge) => bridge.command(number, &reunite()),
+            None => reunite(),
+        }
     }
 
     pub fn data(&self, number: usize) -> PathBuf {
         self.folder.path().join(format!("node{number}"))
+    }
+
+    pub fn database(&self, number: usize) -> PathBuf {
+        self.data(number).join(format!("DATABASE{number}.txt"))
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -47,7 +80,7 @@ impl Growing {
     }
 
     pub fn start(&self, number: usize) -> Node {
-        let mut command = reunite();
+        let mut command = self.program(number);
         command.args(["tier1", "--data"]).arg(self.data(number));
         command.args(Some("--no-beacon").filter(|_| !self.is_lit));
         let node = Node::start(command, format!("node {number}"));
@@ -55,13 +88,21 @@ impl Growing {
         node
     }
 
-    /// A member lets the newcomer `number` in, by a code.
+    /// A member lets the newcomer `number` in, by a code. Who may be found is looked for by that alone; the address is
+    /// typed only if doors of other tests have the same number.
     pub fn let_in(&self, member: &mut Node, number: usize) {
         let (code, address) = open_door(member);
-        let call = ["join".into(), "code".into(), "--member".into(), address];
-        let arguments = [&call[..], &self.about(number)].concat();
+        let typed = match self.is_lit {
+            true => Vec::new(),
+            false => vec!["--member".into(), address.clone()],
+        };
+        let call = [&["join".into(), "code".into()][..], &typed, &self.about(number)].concat();
+        let input = match self.bridge {
+            Some(_) => format!("{code}\n"),
+            None => format!("{code}\n{address}\n"),
+        };
         let (done, told) = std::thread::scope(|scope| {
-            let joining = scope.spawn(|| run(&arguments, &format!("{code}\n")));
+            let joining = scope.spawn(|| run_as(self.program(number), &call, &input));
             let asked = member.wait_for("organisation");
             assert!(asked.contains(&format!("Clinic {number}")), "{asked}");
             member.wait_for("Type YES");
@@ -71,6 +112,19 @@ impl Growing {
         assert_eq!(done, Some(0), "{told}");
         assert!(told.contains(&format!("This is node {number} of the network \"aid\"")), "{told}");
         member.wait_for(&format!("Node {number} has joined"));
+    }
+
+    /// The members that a node sees answer, and where; itself among them.
+    pub fn reached(&self, number: usize) -> BTreeMap<u64, String> {
+        let text = fs::read_to_string(self.data(number).join("status.json")).unwrap_or_default();
+        let status: Value = serde_json::from_str(&text).unwrap_or_default();
+        let own = (number as u64, self.addresses[number - 1].to_string());
+        let peers = status["peers"].as_array().into_iter().flatten();
+        let up = peers.filter(|peer| peer["state"] == "up");
+        let places = up.filter_map(|peer| {
+            Some((peer["number"].as_u64()?, peer["address"].as_str()?.to_owned()))
+        });
+        places.chain([own]).collect()
     }
 
     /// How many members a node knows that have agreed with their admission.
@@ -83,7 +137,10 @@ impl Growing {
 
 /// Runs the program with this input; returns its exit status and all that it said.
 pub fn run(arguments: &[String], input: &str) -> (Option<i32>, String) {
-    let mut command = reunite();
+    run_as(reunite(), arguments, input)
+}
+
+fn run_as(mut command: Command, arguments: &[String], input: &str) -> (Option<i32>, String) {
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it starts");
     child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
