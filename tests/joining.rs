@@ -6,17 +6,20 @@
 mod support;
 
 use reunite::base::clock::Deadline;
+use reunite::base::error::Error;
 use reunite::base::threads::Stop;
-use reunite::model::frame;
+use reunite::model::frame::{self, Frames};
 use reunite::model::identity::Identity;
 use reunite::model::join::answer;
 use reunite::model::join::code::Code;
+use reunite::model::join::limits::JOIN_GUESTS;
 use reunite::model::join::message::{Clear, Refusal, Sealed, Sorry};
 use reunite::model::join::pake::{Answering, Calling};
 use reunite::model::join::request::Request;
 use reunite::net::join::call::{self, Newcomer};
 use reunite::net::join::host::End;
 use reunite::net::join::talk::{SealedTalk, Talk};
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
@@ -136,7 +139,7 @@ fn a_person_can_close_the_door() {
     let open = Open::of(&member);
     let (at, code) = (open.address, open.code());
     open.stop.set();
-    let Open { .. } = open;
+    assert!(matches!(open.failed(), Error::Stopped));
     assert!(call::meet(at, &code, &Stop::default()).is_err());
 }
 
@@ -279,26 +282,22 @@ fn a_newcomer_whose_line_breaks_after_the_yes_is_told_that_it_may_be_a_member() 
 fn a_thousand_join_requests_cost_little_and_the_newcomer_still_comes_in() {
     let (member, own) = (Member::founder(), identity());
     let open = willing(&member);
-    let (mut answered, mut crowded, mut dropped) = (0, 0, 0);
+    let (mut answered, mut crowded, mut dropped, mut silent) = (0, 0, 0, Vec::new());
     for at in 0..1000 {
-        let Ok(mut stream) = TcpStream::connect(open.address) else { continue };
+        let mut stream = TcpStream::connect(open.address).expect("open");
         stream.set_read_timeout(Some(PATIENCE)).expect("set");
         let (_, element) = Calling::begin(&open.code());
         let hello = match at % 4 {
-            // Silent ones, other protocols, and well-formed beginnings without an end.
-            0 => Vec::new(),
-            1 => b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            // Silent ones that stay, other protocols, and well-formed beginnings without an end.
+            0 => {
+                silent.push(stream);
+                continue;
+            }
+            1 => OTHER.to_vec(),
             _ => frame::encode(&Clear::Hello(open.code().door(), element).encode()),
         };
-        if hello.is_empty() {
-            continue;
-        }
-        if stream.write_all(&hello).is_err() {
-            dropped += 1;
-            continue;
-        }
         let mut body = [0; 38];
-        let count = stream.read(&mut body).unwrap_or(0);
+        let count = stream.write_all(&hello).and_then(|()| stream.read(&mut body)).unwrap_or(0);
         match Clear::decode(body.get(4..count).unwrap_or_default()) {
             Ok(Clear::Element(_)) => answered += 1,
             Ok(Clear::Sorry(Sorry::Crowded)) => crowded += 1,
@@ -306,35 +305,69 @@ fn a_thousand_join_requests_cost_little_and_the_newcomer_still_comes_in() {
         }
     }
     assert!(crowded > 300 && dropped >= 250, "{answered} answered, {crowded} crowded, {dropped}");
-    join(open.address, &open.code(), &newcomer(&own, 33_002))
-        .expect("let in")
-        .into_parts()
-        .1
-        .done();
+    // Of the silent ones only the last have a place.
+    for first in &mut silent[..250 - JOIN_GUESTS] {
+        assert!(matches!(first.read(&mut [0; 8]), Ok(0) | Err(_)), "it was told something");
+    }
+    let (at, code, held) = (open.address, open.code(), Stop::default());
+    std::thread::scope(|scope| {
+        let crowd = scope.spawn(|| crowd(at, &held));
+        let given = join(at, &code, &newcomer(&own, 33_002));
+        held.set();
+        given.expect("let in").into_parts().1.done();
+        assert!(crowd.join().expect("no panic") > 0, "nobody else knocked");
+    });
     assert!(matches!(open.end(), End::Welcomed(_)));
     assert_eq!(member.numbers(), [1, 2]);
 }
+
+/// What somebody says who does not mean this program.
+const OTHER: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+/// All places are taken by who says nothing, and one more of them comes with everybody who says something else. Returns
+/// how many came until `stop`.
+fn crowd(at: SocketAddr, stop: &Stop) -> usize {
+    let (mut silent, mut count) = (VecDeque::new(), 0);
+    while !stop.is_set() {
+        // Once the newcomer is in, the door is closed.
+        let Ok((one, mut other)) =
+            TcpStream::connect(at).and_then(|one| TcpStream::connect(at).map(|other| (one, other)))
+        else {
+            break;
+        };
+        count += 1;
+        silent.push_back(one);
+        if silent.len() > 4 * JOIN_GUESTS {
+            silent.pop_front();
+        }
+        let _ = other.write_all(OTHER).and_then(|()| other.read(&mut [0; 8]));
+    }
+    count
+}
+
+/// What was heard of one who called and of one who answered.
+type Heard = Arc<[Mutex<Vec<u8>>; 2]>;
 
 /// Passes all bytes on between whoever connects first and `to`, as `change` makes them, and keeps them.
 fn between(
     to: SocketAddr,
     change: impl Fn(Vec<u8>) -> Vec<u8> + Send + Sync + 'static,
-) -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
+) -> (SocketAddr, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("bound");
-    let seen: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let seen = Heard::default();
     let (kept, change) = (Arc::clone(&seen), Arc::new(change));
     std::thread::spawn(move || {
         let near = listener.accept().expect("somebody").0;
         let far = TcpStream::connect(to).expect("open");
         let ends = [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))];
-        for (from, to) in ends {
+        for (which, (from, to)) in ends.into_iter().enumerate() {
             let (mut from, mut to) = (from.expect("open"), to.expect("open"));
             let (kept, change) = (Arc::clone(&kept), Arc::clone(&change));
             std::thread::spawn(move || {
                 let mut buffer = [0; 4096];
                 while let Ok(count @ 1..) = from.read(&mut buffer) {
-                    kept.lock().expect("no panic").extend_from_slice(&buffer[..count]);
+                    kept[which].lock().expect("no panic").extend_from_slice(&buffer[..count]);
                     if to.write_all(&change(buffer[..count].to_vec())).is_err() {
                         break;
                     }
@@ -354,7 +387,7 @@ fn who_only_listens_between_them_learns_nothing() {
     join(at, &open.code(), &newcomer(&own, 33_002)).expect("let in").into_parts().1.done();
     let words: Vec<_> = open.code.split('-').skip(1).map(|word| word.as_bytes().to_vec()).collect();
     assert!(matches!(open.end(), End::Welcomed(_)));
-    let seen = seen.lock().expect("no panic").clone();
+    let seen = seen.each_ref().map(|one| one.lock().expect("no panic").clone()).concat();
     let keys = own.public();
     let names = [&b"Cox's Bazar"[..], b"Yangon", keys.identity.as_bytes(), keys.knock.as_bytes()];
     let needles = names.iter().map(|name| name.to_vec()).chain(member.secrets()).chain(words);
@@ -416,16 +449,25 @@ fn what_was_said_at_one_door_is_of_no_use_at_another() {
     let (at, seen) = between(open.address, |bytes| bytes);
     join(at, &open.code(), &newcomer(&own, 33_002)).expect("let in").into_parts().1.done();
     assert!(matches!(open.end(), End::Welcomed(_)));
-    let seen = seen.lock().expect("no panic").clone();
-    let again = Open::of(&member);
-    let mut stream = TcpStream::connect(again.address).expect("open");
-    // The door has another number and other words; its own beginning is another, too.
-    let _ = stream.write_all(&seen);
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-    let mut said = Vec::new();
-    let _ = stream.set_read_timeout(Some(PATIENCE));
-    let _ = stream.read_to_end(&mut said);
-    assert!(again.asked.try_recv().is_err());
-    again.stop.set();
+    let seen = seen[0].lock().expect("no panic").clone();
+    let (mut frames, mut rest) = (Frames::new(), &seen[..]);
+    let mut next = || frames.take(&mut rest).expect("right").expect("one more");
+    let (hello, proof) = (Clear::decode(&next()), Clear::decode(&next()));
+    let (Ok(Clear::Hello(number, element)), Ok(proof @ Clear::Proof(_))) = (hello, proof) else {
+        panic!("it was let in without them")
+    };
+    let doors = std::iter::repeat_with(|| willing(&member));
+    let again = doors.into_iter().find(|open| open.code().door() != number).expect("one of them");
+    // As it was said: it is for another door. Word for word but for the number of the door: that door answers, and what
+    // was right at the first is wrong here.
+    let mut talk = Talk::connect(again.address, &Stop::default()).expect("open");
+    talk.say(&Clear::Hello(number, element)).expect("said");
+    assert!(matches!(hear(&mut talk), Clear::Sorry(Sorry::OtherDoor)));
+    let mut talk = Talk::connect(again.address, &Stop::default()).expect("open");
+    talk.say(&Clear::Hello(again.code().door(), element)).expect("said");
+    assert!(matches!(hear(&mut talk), Clear::Element(_)));
+    talk.say(&proof).expect("said");
+    assert!(matches!(hear(&mut talk), Clear::Sorry(Sorry::WrongCode)));
+    assert!(matches!(again.end(), End::WrongCode(_)));
     assert_eq!(member.numbers(), [1, 2]);
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
 
-use reunite::base::error::Result;
+use reunite::base::error::{Error, Result};
 use reunite::base::threads::Stop;
 use reunite::model::address::Address;
 use reunite::model::identity::Identity;
@@ -181,6 +181,11 @@ impl Open {
         let (front, last) = self.code.rsplit_once('-').expect("two words");
         let other = if last == "zulu" { "merit" } else { "zulu" };
         format!("{front}-{other}").parse().expect("a code")
+    }
+
+    /// Why nothing came of it.
+    pub fn failed(self) -> Error {
+        self.thread.join().expect("no panic").expect_err("something came of it")
     }
 
     pub fn end(self) -> End {

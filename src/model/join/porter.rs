@@ -113,6 +113,21 @@ mod tests {
         assert!(matches!(step(&right(), caller, &hello, || true), Step::Nonsense));
     }
 
+    #[test]
+    fn what_came_in_once_does_not_come_in_again_also_with_the_same_code() {
+        let (calling, element) = Calling::begin(&right());
+        let hello = Clear::Hello(right().door(), element).encode();
+        let begin = || match step(&right(), Caller::New, &hello, || true) {
+            Step::Goes(caller, Clear::Element(element)) => (caller, element),
+            _ => panic!("not answered"),
+        };
+        let (caller, answer) = begin();
+        let proof = Clear::Proof(calling.answered(&answer).expect("an element").1).encode();
+        assert!(matches!(step(&right(), caller, &proof, || true), Step::In(..)));
+        let (caller, _) = begin();
+        assert!(matches!(step(&right(), caller, &proof, || true), Step::Wrong(_)));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_come_in(said in prop::collection::vec(any::<u8>(), 0..64)) {
