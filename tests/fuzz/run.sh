@@ -11,7 +11,7 @@ case ${1-} in
 *) seconds=$1 && shift ;;
 esac
 [ $# -gt 0 ] || set -- datagrams text_session database_file view_file peers_file frames messages rows knock reply \
-    ledger_entries ledger_file meetings joining
+    ledger_entries ledger_file meetings joining letters
 
 if ! cargo +nightly --version >/dev/null 2>&1; then
     echo "The nightly compiler is missing; get it with: rustup toolchain install nightly" >&2
