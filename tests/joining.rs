@@ -16,9 +16,11 @@ use reunite::model::join::limits::JOIN_GUESTS;
 use reunite::model::join::message::{Clear, Refusal, Sealed, Sorry};
 use reunite::model::join::pake::{Answering, Calling};
 use reunite::model::join::request::Request;
+use reunite::model::join::sponsor::Remarks;
 use reunite::net::join::call::{self, Newcomer};
 use reunite::net::join::host::End;
 use reunite::net::join::talk::{SealedTalk, Talk};
+use reunite::shell::join_words;
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -59,7 +61,8 @@ fn a_newcomer_with_the_code_is_let_in_once_a_person_says_yes() {
             given.into_parts().1.done();
             (number, members)
         });
-        let asked = open.asked.recv_timeout(PATIENCE).expect("asked");
+        let (asked, remarks) = open.asked.recv_timeout(PATIENCE).expect("asked");
+        assert_eq!(remarks, Remarks::default());
         assert_eq!(asked.keys().fingerprint(), own.public().fingerprint());
         assert_eq!(asked.organisation().to_string(), "Cox's Bazar NW 1");
         assert_eq!(member.numbers(), [1], "nobody is admitted before a person says so");
@@ -159,6 +162,23 @@ fn nobody_joins_with_the_key_or_the_address_of_a_member_or_once_shut_out() {
     assert_eq!(member.numbers(), [1]);
 }
 
+#[test]
+fn who_joins_under_the_name_of_a_member_is_shown_to_the_person_as_such() {
+    let (member, own) = (Member::founder(), identity());
+    let open = Open::of(&member);
+    open.decide.send(false).expect("awaited");
+    let liar = Newcomer {
+        organisation: organisation("YANGON general-hospital"),
+        ..newcomer(&own, 33_002)
+    };
+    assert!(join(open.address, &open.code(), &liar).is_err());
+    let (asked, remarks) = open.asked.recv_timeout(PATIENCE).expect("asked");
+    let shown = join_words::asks(&asked, &remarks);
+    assert!(shown.contains("WARNING: node 1 has the same name"), "{shown}");
+    assert!(shown.contains(&own.public().fingerprint()), "{shown}");
+    assert!(matches!(open.end(), End::Declined));
+}
+
 /// A caller that has the code, and then does as it likes.
 fn in_by(open: &Open) -> reunite::net::join::talk::SealedTalk {
     let mut talk = Talk::connect(open.address, &Stop::default()).expect("open");
@@ -244,7 +264,7 @@ fn who_is_let_in_by_a_slow_disk_is_told_that_it_may_be_a_member_and_gets_its_ans
     let error = join(open.address, &open.code(), &newcomer).expect_err("not yet");
     assert!(error.to_string().contains("may be a member"), "{error}");
     assert!(error.advice().is_some_and(|advice| advice.contains("join accept")));
-    let request = open.asked.recv_timeout(PATIENCE).expect("asked");
+    let (request, _) = open.asked.recv_timeout(PATIENCE).expect("asked");
     let End::Unsure(number, answer) = open.end() else { panic!("it was sure") };
     let (welcome, _) = answer::open(&answer, &request, &newcomer.own(), &mut rand::rng())
         .expect("the answer that it waits for");

@@ -272,6 +272,7 @@ fn who_is_shut_out_does_not_come_back_with_an_old_ledger_at_a_new_address() {
     for node in [&one, &two] {
         node.wait_for_log("is refused (Unknown)");
         node.wait_for_log("is ignored (Forged)");
+        assert!(!node.logged().contains("peer 3 was found at"), "{}", node.logged());
     }
     let before = "Written before, , , missing";
     until("what it wrote before is there", || {
@@ -292,6 +293,37 @@ fn who_is_shut_out_does_not_come_back_with_an_old_ledger_at_a_new_address() {
     assert!(!network.people(3).iter().any(|row| row.contains("Somebody else")));
     let ledger = reunite().arg("verify").arg(network.data(1)).output().expect("it runs");
     assert!(ledger.status.success(), "{}", String::from_utf8_lossy(&ledger.stdout));
+}
+
+#[test]
+fn who_is_shut_out_does_not_come_back_through_a_member_that_has_not_heard_of_it() {
+    let network = begun("through-another", 4, 4);
+    let (mut one, mut two) = (start(&network, 1), start(&network, 2));
+    let (mut three, four) = (start(&network, 3), start(&network, 4));
+    until("all are members by their own word too", || {
+        let all = members(&network, 1)["members"].clone();
+        (0..4).all(|at| all[at]["has_consented"] == true)
+    });
+    three.type_lines(&["3", "Written before", "", "", "missing"]);
+    three.wait_for("reached 3 of 3 peers");
+    assert!(three.quit().success() && four.quit().success());
+    shut_out_three(&mut one, &mut two);
+    assert!(one.quit().success() && two.quit().success());
+    // They know nothing of that, and meet alone.
+    let (mut three, mut four) = (start(&network, 3), start(&network, 4));
+    three.type_lines(&["3", "Written afterwards", "", "", "missing"]);
+    let has = |number, name: &str| network.people(number).iter().any(|row| row.contains(name));
+    until("node 4 has it", || has(4, "Written afterwards"));
+    assert!(three.quit().success());
+    let (one, two) = (start(&network, 1), start(&network, 2));
+    four.wait_for_any("SHUT OUT of the network: node 3");
+    until("it does not count there any more", || !has(4, "Written afterwards"));
+    four.type_lines(&["3", "Somebody else", "", "", "missing"]);
+    for number in [1, 2, 4] {
+        until("what node 4 writes is there", || has(number, "Somebody else"));
+        assert!(has(number, "Written before") && !has(number, "Written afterwards"));
+    }
+    assert!([one, two, four].into_iter().all(|node| node.quit().success()));
 }
 
 // --- by commands ---

@@ -10,7 +10,7 @@ use reunite::model::ids::PeerNumber;
 use reunite::model::join::code::Code;
 use reunite::model::join::limits::JOIN_DECISION;
 use reunite::model::join::request::Request;
-use reunite::model::join::sponsor::{Admission, Sponsor};
+use reunite::model::join::sponsor::{Admission, Remarks, Sponsor};
 use reunite::model::join::welcome::Welcome;
 use reunite::model::keys::{NetworkKeys, PublicKeys, SecretKey};
 use reunite::model::ledger::membership::{Founded, Profile, Rule};
@@ -146,7 +146,7 @@ pub struct Open {
     pub address: SocketAddr,
     pub code: String,
     pub decide: SyncSender<bool>,
-    pub asked: Receiver<Request>,
+    pub asked: Receiver<(Request, Remarks)>,
     pub stop: Stop,
     thread: JoinHandle<Result<End>>,
 }
@@ -165,7 +165,9 @@ impl Open {
         let (stop, member) = (Stop::default(), Arc::clone(member));
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
-            let ask = |request: &Request, _: &_| tell.send(request.clone()).expect("awaited");
+            let ask = |request: &Request, remarks: &Remarks| {
+                tell.send((request.clone(), remarks.clone())).expect("awaited");
+            };
             let person = Person { ask: &ask, decision: &decision, patience };
             host(door, &*member, &person, &stopped)
         });
