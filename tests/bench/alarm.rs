@@ -38,6 +38,9 @@ fn alarms(network: fn(usize) -> Network, others: usize) -> Vec<Duration> {
         let mut nodes: Vec<_> = (1..=others + 1).map(|number| network.tier1(number)).collect();
         let (first, rest) = nodes.split_first_mut().expect("at least one");
         for number in 0..ALARMS {
+            // The one before is in all ledgers: what that takes is not measured with this one.
+            first.type_lines(&["9"]);
+            first.wait_for("The database reached");
             let text = format!("FIRE IN CAMP {number}.");
             first.type_lines(&["10", "YES"]);
             first.wait_for("Text (Enter");
