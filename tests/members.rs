@@ -261,7 +261,10 @@ fn who_is_shut_out_does_not_come_back_with_an_old_ledger_at_a_new_address() {
     three.type_lines(&["3", "Written before", "", "", "missing"]);
     three.wait_for("reached 2 of 2 peers");
     assert!(three.quit().success());
+    one.type_lines(&["7", "3", "Come back.", "quit", ""]);
+    one.wait_for("Kept. peer 3");
     shut_out_three(&mut one, &mut two);
+    one.wait_for_any("1 message of yours that waited for a member that is shut out now");
     // Its ledger knows nothing of that, and it lights its beacon at another address.
     let old = network.addresses[2];
     let new = SocketAddr::new(another(old.ip()), old.port());

@@ -130,6 +130,11 @@ pub enum Notice {
         /// What it did, again and again.
         what: String,
     },
+    /// Messages that waited for members that were shut out are given up.
+    LettersDropped {
+        /// How many.
+        count: usize,
+    },
     /// Something has changed in who belongs to the network.
     Membership(News),
     /// Our own disk fails, or is well again.

@@ -50,6 +50,7 @@ pub fn keep(context: &Context, to: PeerNumber, texts: &[String]) -> Result<()> {
 
 /// An hour has passed: what is too old goes, and the person is told of what was their own.
 pub fn hour(context: &Context) {
+    shut_out(context);
     let Some(post) = &context.post else { return };
     let expired = post.change(Bag::hour);
     for letter in expired {
@@ -59,6 +60,21 @@ pub fn hour(context: &Context) {
     }
     if let Err(error) = post.save(&context.stop) {
         log::warn!("{error}");
+    }
+}
+
+/// What is of or to members that were shut out goes, and the person is told of what was their own. The next meeting has
+/// that on the disk.
+pub fn shut_out(context: &Context) {
+    let now = context.members.now();
+    let Some((post, roster)) = context.post.as_ref().zip(now.roster.as_ref()) else { return };
+    let is_out = |key: &IdentityKey| roster.is_revoked(key);
+    if roster.shut().next().is_none() {
+        return;
+    }
+    let dropped = post.change(|bag| bag.shut_out(is_out)).len();
+    if dropped > 0 {
+        context.notices.tell(Notice::LettersDropped { count: dropped });
     }
 }
 

@@ -20,6 +20,7 @@ use crate::model::membership::roster::{Member, Roster};
 use crate::net::context::{Context, Order};
 use crate::net::members::{Members, Standing};
 use crate::net::notice::{News, Notice};
+use crate::net::post;
 use crate::net::sealed::Sealed;
 use crate::store::database::Database;
 use crate::store::network_file::Pin;
@@ -162,6 +163,7 @@ fn adopt(context: &Context, sealed: &Sealed, new: Standing) -> bool {
     let new = context.members.now();
     everywhere(context, sealed, &old.book, &new);
     tell(context, &old, &new);
+    post::shut_out(context);
     true
 }
 

@@ -139,6 +139,13 @@ pub fn letter_lost(peer: &str) -> String {
     format!("Your message to {peer} has waited for 30 days and was NOT delivered. It is given up.")
 }
 
+/// So many messages of this node waited for members that were shut out.
+pub fn letters_dropped(count: usize) -> String {
+    let them =
+        if count == 1 { "message of yours that waited" } else { "messages of yours that waited" };
+    format!("{count} {them} for a member that is shut out now: given up.")
+}
+
 /// What waited could not be read.
 pub fn post_damaged(aside: &Path) -> String {
     format!(

@@ -37,6 +37,7 @@ pub fn notice(book: &PeerBook, notice: &Notice) -> String {
         Notice::LetterDone { peer, is_shown, wall } => {
             alarm_words::letter_done(&peer_name(book, *peer), *is_shown, *wall)
         }
+        Notice::LettersDropped { count } => alarm_words::letters_dropped(*count),
         Notice::LetterLost { peer } => alarm_words::letter_lost(&peer_name(book, *peer)),
         Notice::Received { peer, tally } => received(&peer_name(book, *peer), tally),
         Notice::Delivered { what, outcomes } => delivered(book, what, outcomes),
