@@ -35,7 +35,7 @@ pub fn keep(context: &Context, to: PeerNumber, texts: &[String]) -> Result<()> {
     };
     let letters = texts.iter().map(seal).collect::<Result<Vec<_>>>()?;
     let ids: Vec<_> = letters.iter().map(Letter::id).collect();
-    let is_full = post.change(|bag| letters.into_iter().any(|one| bag.take(one, 0) != Took::New));
+    let is_full = post.change(|bag| bag.take_all(letters)) != Took::New;
     let kept = match is_full {
         false => post.save(&context.stop),
         true => Err(Error::Full { what: "messages that wait for peers that are away" }),

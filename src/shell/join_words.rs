@@ -14,6 +14,8 @@ use std::path::Path;
 
 // --- at the newcomer ---
 
+/// Why nobody joins a classic network so.
+pub const CLASSIC: &str = "In a classic network nobody joins by a code: whoever keeps its peers file adds the node to it.";
 /// Asks for the code.
 pub const CODE: &str = "The code that the member reads to you (like 7-crossover-clockwork): ";
 /// Asks for the address of the member.

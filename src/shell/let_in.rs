@@ -54,6 +54,10 @@ pub fn answer_on(options: &Answer) -> Result<()> {
 impl Desk<'_> {
     /// Menu 17: lets somebody join.
     pub fn let_in(&mut self) -> Done {
+        if self.context.sealed.is_none() {
+            self.screen.say(say::CLASSIC);
+            return Ok(());
+        }
         self.screen.say(say::WAYS_IN);
         let done = match self.input.line(say::WAY_IN)?.as_str() {
             "1" => return self.let_in_by_code(),

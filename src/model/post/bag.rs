@@ -124,6 +124,21 @@ impl Bag {
         Took::New
     }
 
+    /// Puts own letters in, all of them or none.
+    pub fn take_all(&mut self, letters: Vec<Letter>) -> Took {
+        let before = self.letters.clone();
+        let none =
+            letters.into_iter().map(|letter| self.take(letter, 0)).find(|took| *took != Took::New);
+        match none {
+            None => Took::New,
+            // Those that made room are there again too.
+            Some(why) => {
+                self.letters = before;
+                why
+            }
+        }
+    }
+
     /// Takes own letters out again that are not to be sent after all.
     pub fn take_back(&mut self, ids: &[LetterId]) {
         ids.iter().for_each(|id| _ = self.letters.remove(id));
@@ -431,6 +446,18 @@ mod tests {
         assert!(bag.has_shown(&one) && !bag.show(&one));
         bag.unshow(&one);
         assert!(bag.show(&one));
+    }
+
+    #[test]
+    fn of_letters_for_which_there_is_no_room_none_is_taken_and_nobody_made_room() {
+        let mut bag = Bag::new(key(1));
+        full(MAX_LETTERS_TO, |at| letter(at as u8 % 4 + 2, 99, at as u16), &mut bag);
+        let before = bag.clone();
+        let own = |count| (0..count).map(|at| letter(1, 99, 900 + at)).collect();
+        assert_eq!(bag.take_all(own(MAX_LETTERS_OF as u16 + 1)), Took::Full);
+        assert_eq!(bag, before);
+        assert_eq!(bag.take_all(own(4)), Took::New);
+        assert_eq!(bag.own_waiting(), 4);
     }
 
     #[test]
