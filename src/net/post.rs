@@ -43,7 +43,12 @@ pub fn keep(context: &Context, to: PeerNumber, texts: &[String]) -> Result<()> {
     match kept {
         Ok(()) => context.order(Order::Noted),
         // The person is told that nothing is kept, and may write it again.
-        Err(_) => post.change(|bag| bag.take_back(&ids)),
+        Err(_) => {
+            post.change(|bag| bag.take_back(&ids));
+            if let Err(error) = post.save(&context.stop) {
+                log::debug!("what was not kept: {error}");
+            }
+        }
     }
     kept
 }
@@ -231,19 +236,23 @@ fn open(context: &Context, post: &PostBox, inbox: &[Letter]) -> Result<bool> {
             continue;
         }
         let opened = post.hand().open(letter, &keys.knock, &mut rand::rng());
-        let is_first = post.change(|bag| bag.show(letter));
         match opened {
             Ok(opened) => {
                 let (text, wall) = (opened.text.as_str().to_owned(), opened.wall);
-                if is_first && !context.notices.shows(Notice::Letter { peer, text, wall }) {
-                    // The screen is too far behind: it comes again with a later meeting.
-                    post.change(|bag| bag.unshow(letter));
-                    continue;
+                // In one step: another meeting may bring it at the same time. If the screen is too far behind, it comes
+                // again with a later one.
+                let is_shown = post.change(|bag| {
+                    bag.has_shown(letter)
+                        || (context.notices.shows(Notice::Letter { peer, text, wall })
+                            && bag.show(letter))
+                });
+                if is_shown {
+                    done.push((letter, Fate::Shown));
                 }
-                done.push((letter, Fate::Shown));
             }
             Err(error) => {
                 log::warn!("peer {peer}: {error}");
+                post.change(|bag| bag.show(letter));
                 done.push((letter, Fate::Unreadable));
             }
         }

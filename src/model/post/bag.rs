@@ -189,12 +189,6 @@ impl Bag {
         self.shown.put(envelope.author, envelope.id)
     }
 
-    /// This letter was not shown after all.
-    pub fn unshow(&mut self, letter: &Letter) {
-        let envelope = letter.envelope();
-        self.shown.forget(&envelope.author, &envelope.id);
-    }
-
     // --- receipts ---
 
     /// Puts a receipt in, and takes its letter out. Returns that letter's receipt if this node wrote the letter; and
@@ -444,8 +438,6 @@ mod tests {
         let (mut bag, one) = (Bag::new(key(2)), letter(1, 2, 0));
         assert!(!bag.has_shown(&one) && bag.show(&one));
         assert!(bag.has_shown(&one) && !bag.show(&one));
-        bag.unshow(&one);
-        assert!(bag.show(&one));
     }
 
     #[test]

@@ -45,16 +45,6 @@ impl<T: PartialEq> Memory<T> {
         true
     }
 
-    /// Forgets this.
-    pub fn forget(&mut self, author: &IdentityKey, name: &T) {
-        let Some(names) = self.of.get_mut(author) else { return };
-        names.retain(|other| other != name);
-        if names.is_empty() {
-            self.of.remove(author);
-            self.order.retain(|other| other != author);
-        }
-    }
-
     /// All of it: the author of whom nothing new was shown for longest first, and of each the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = (&IdentityKey, &VecDeque<T>)> {
         self.order.iter().filter_map(|author| self.of.get_key_value(author))
@@ -88,12 +78,9 @@ mod tests {
     }
 
     #[test]
-    fn of_each_author_the_newest_are_remembered_and_of_who_is_forgotten_nothing() {
+    fn of_each_author_the_newest_are_remembered() {
         let mut memory = Memory::new(2);
         (0..3).for_each(|name| assert!(memory.put(author(1), name)));
         assert_eq!([0, 1, 2].map(|name| memory.has(&author(1), &name)), [false, true, true]);
-        memory.forget(&author(1), &1);
-        memory.forget(&author(1), &2);
-        assert_eq!(memory, Memory::new(2));
     }
 }
