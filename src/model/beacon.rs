@@ -18,7 +18,7 @@ use crate::model::ids::PeerNumber;
 use crate::model::keys::{IdentityKey, NetworkKeys, SecretKey};
 use crate::model::limits::{
     BEACON_EVERY, BEACON_GAP, BEACON_JITTER, BEACON_QUICK, BEACON_SOURCES, BEACONS_BURST,
-    BEACONS_RATE, LOWEST_PORT,
+    BEACONS_ELSEWHERE_BURST, BEACONS_ELSEWHERE_RATE, BEACONS_RATE, LOWEST_PORT,
 };
 use crate::model::statement::SIGNATURE_BYTES;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -249,10 +249,20 @@ pub struct Watch {
     me: Option<PeerNumber>,
     members: HashMap<PeerNumber, IdentityKey>,
     /// The last beacon of each member, and when it came.
-    heard: HashMap<PeerNumber, ((u64, u32), Instant)>,
+    heard: HashMap<PeerNumber, Heard>,
     /// Signatures that are checked, by the address from which they come: who has the key of the network and was shut
     /// out keeps nobody else from being heard.
     checks: Buckets<IpAddr>,
+    /// Those that come from where their member was not heard last: addresses can be made up.
+    elsewhere: Buckets<()>,
+}
+
+/// The last beacon of a member.
+#[derive(Debug)]
+struct Heard {
+    which: (u64, u32),
+    at: Instant,
+    ip: Ipv4Addr,
 }
 
 impl Watch {
@@ -264,7 +274,8 @@ impl Watch {
     ) -> Self {
         let members = members.into_iter().collect();
         let checks = Buckets::new(BEACONS_BURST, BEACONS_RATE, BEACON_SOURCES);
-        Self { seal, me, members, heard: HashMap::new(), checks }
+        let elsewhere = Buckets::new(BEACONS_ELSEWHERE_BURST, BEACONS_ELSEWHERE_RATE, 1);
+        Self { seal, me, members, heard: HashMap::new(), checks, elsewhere }
     }
 
     /// These are the members now, and this node is `me`. What was heard of those that stay is remembered.
@@ -281,7 +292,7 @@ impl Watch {
     /// How many members were heard a short while ago: about as many are near.
     pub fn near(&self, now: Instant) -> usize {
         let is_near = |at: &Instant| now.saturating_duration_since(*at) < NEAR;
-        self.heard.values().filter(|(_, at)| is_near(at)).count()
+        self.heard.values().filter(|heard| is_near(&heard.at)).count()
     }
 
     /// What a datagram says, the cheapest check first. A stranger costs one opening of a hundred bytes, a member one
@@ -304,17 +315,20 @@ impl Watch {
             return Err(Ignored::Elsewhere);
         }
         let which = (beacon.boot, beacon.count);
-        if self.heard.get(&beacon.member).is_some_and(|(last, _)| which <= *last) {
+        let last = self.heard.get(&beacon.member);
+        if last.is_some_and(|last| which <= last.which) {
             return Err(Ignored::Old);
         }
+        let is_home = last.is_some_and(|last| last.ip == ip);
         let key = self.members.get(&beacon.member).ok_or(Ignored::Forged)?;
-        if !self.checks.take(ip.into(), now) {
+        let may = self.checks.take(ip.into(), now);
+        if !may || !(is_home || self.elsewhere.take((), now)) {
             return Err(Ignored::Often);
         }
         let said = self.seal.said(&body);
         let public = UnparsedPublicKey::new(&ED25519, key.as_bytes());
         public.verify(&said, &signature).map_err(|_| Ignored::Forged)?;
-        self.heard.insert(beacon.member, (which, now));
+        self.heard.insert(beacon.member, Heard { which, at: now, ip });
         let Beacon { member, heads, .. } = beacon;
         Ok(Sighting { member, address: beacon.address.into(), heads })
     }
@@ -444,9 +458,18 @@ mod tests {
             .collect();
         let checked = forged.iter().filter(|why| **why == Ignored::Forged).count();
         assert_eq!(checked, BEACONS_BURST as usize);
-        // Whoever is elsewhere is heard meanwhile.
-        let other = liar.light(&beacon(3, 1, 1), [1; 12]);
-        assert!(watch.datagram(&other, from(3), now).is_ok());
+        // Whoever is elsewhere is heard meanwhile; and where it was heard, whatever comes from addresses that are made up.
+        let other = |count| liar.light(&beacon(3, 1, count), [1; 12]);
+        assert!(watch.datagram(&other(1), from(3), now).is_ok());
+        let made_up = (0..2000).map(|count: u32| {
+            let [_, _, high, low] = count.to_be_bytes();
+            let at = SocketAddrV4::new([10, 1, high, low].into(), 33_000);
+            let lit = liar.light(&Beacon { address: at, ..beacon(2, 2, count) }, [1; 12]);
+            watch.datagram(&lit, at.into(), now)
+        });
+        let checked = made_up.filter(|why| *why == Err(Ignored::Forged)).count();
+        assert!(checked < BEACONS_ELSEWHERE_BURST as usize, "{checked}");
+        assert!(watch.datagram(&other(2), from(3), now).is_ok());
         let lit = lamp(7, 2).light(&beacon(2, 1, 1), [1; 12]);
         assert!(watch.datagram(&lit, from(2), now + Duration::from_secs(1)).is_ok());
     }

@@ -18,6 +18,10 @@ pub const BEACON_GAP: Duration = Duration::from_secs(1);
 pub const BEACONS_BURST: f64 = 100.0;
 /// See `BEACONS_BURST`.
 pub const BEACONS_RATE: f64 = 5.0;
+/// The same of all that come from where their member was not heard last.
+pub const BEACONS_ELSEWHERE_BURST: f64 = 200.0;
+/// See `BEACONS_ELSEWHERE_BURST`.
+pub const BEACONS_ELSEWHERE_RATE: f64 = 20.0;
 /// Addresses from which beacons are counted.
 pub const BEACON_SOURCES: usize = 1024;
 /// Ports to which one beacon is sent: those of the members, which mostly have the same. Of more, some at random.
