@@ -1182,7 +1182,8 @@ fn offender(held: &Held) {
     let other = Held::of(&held.folder, Holds::Peer(3));
     let block = Author::of(held).block(&["Forged, , , missing, 3"]);
     let mut changed = block.bytes().to_vec();
-    changed[100] ^= 1;
+    // Its log is another then, and all else as it was signed.
+    changed[40] ^= 1;
     let mut times = 0;
     while let Ok(mut channel) = held.open(Purpose::Sync) {
         let begin = heads_of(&[&block]).encode();

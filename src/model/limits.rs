@@ -218,9 +218,9 @@ pub const MESSAGE_RATE: f64 = 10.0;
 pub const ALARM_BURST: f64 = 10.0;
 /// Alarms of one peer shown each second after that.
 pub const ALARM_RATE: f64 = 0.1;
-/// So many messages of one session that were not shown are an offence of the peer.
+/// So many messages of a peer that were not shown are an offence.
 pub const FLOOD: usize = 50;
-/// Offences of a peer until it is set aside; it is then for as long as it takes until one is forgotten.
+/// Offences of a peer that are let pass; with the next it is set aside for as long as it takes to forget one.
 pub const OFFENCES: f64 = 16.0;
 /// See `OFFENCES`.
 pub const SET_ASIDE: Duration = Duration::from_secs(10 * 60);

@@ -10,8 +10,8 @@ use crate::model::ids::PeerNumber;
 use crate::model::ledger::heads::Heads;
 use crate::model::ledger::merkle::Hash;
 use crate::model::limits::{
-    ALARM_BURST, ALARM_RATE, MAX_KEPT_LOGS, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE, OFFENCES,
-    SET_ASIDE,
+    ALARM_BURST, ALARM_RATE, FLOOD, MAX_KEPT_LOGS, MAX_PEERS, MESSAGE_BURST, MESSAGE_RATE,
+    OFFENCES, SET_ASIDE,
 };
 use crate::model::liveness::{Liveness, Sign, State};
 use crate::model::status::Apart;
@@ -47,6 +47,8 @@ struct Seen {
     trouble: Throttle,
     /// Until when it is set aside.
     aside: Option<Instant>,
+    /// What it said that was not shown.
+    hushed: usize,
 }
 
 impl Default for Monitor {
@@ -207,6 +209,14 @@ impl Monitor {
     }
 
     // --- noise ---
+
+    /// One more of what a peer said is not shown. Returns whether that is an offence: one in `FLOOD` is.
+    pub fn is_flood(&self, peer: PeerNumber) -> bool {
+        let mut inner = lock(&self.0);
+        let hushed = &mut inner.seen.entry(peer).or_default().hushed;
+        *hushed = hushed.wrapping_add(1);
+        *hushed % FLOOD == 0
+    }
 
     /// A session with the peer went wrong. `Some(n)`: log it, and say that `n` before it were not logged.
     pub fn trouble(&self, peer: PeerNumber) -> Option<u64> {

@@ -4,7 +4,7 @@ use crate::base::clock::Deadline;
 use crate::base::error::{Error, Result};
 use crate::model::gate::Visitor;
 use crate::model::ids::PeerNumber;
-use crate::model::limits::{DOOR_OPEN, FLOOD, MAX_MESSAGES, TEXT_SILENCE};
+use crate::model::limits::{DOOR_OPEN, MAX_MESSAGES, TEXT_SILENCE};
 use crate::model::message::{Declined, Fetching, Giving, Listening, Talking};
 use crate::model::noise::Purpose;
 use crate::model::spoken::Spoken;
@@ -61,7 +61,6 @@ fn give_copy(context: &Context, sealed: &Sealed, channel: &mut Channel) -> Resul
 
 /// Shows what a peer says, and tells it that it was shown.
 fn hear(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()> {
-    let mut hushed = 0;
     for _ in 0..MAX_MESSAGES {
         let Some(body) = channel.receive(Deadline::after(TEXT_SILENCE))? else { return Ok(()) };
         let talking = Talking::decode(&body)?;
@@ -73,8 +72,7 @@ fn hear(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Result<()
         };
         let answer = if is_shown { Listening::Heard } else { Listening::TooMuch };
         channel.send(&answer.encode())?;
-        hushed += usize::from(!is_shown);
-        if !is_shown && hushed % FLOOD == 0 {
+        if !is_shown && context.monitor.is_flood(peer) {
             context.offended(peer, "it floods the screen; what was too much was not shown");
             if context.monitor.is_aside(peer) {
                 return Err(Error::peer("it floods the screen, and is set aside"));

@@ -79,11 +79,15 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let what = format!("sent a ledger that cannot be taken: {fault}");
         match fault.wrong {
-            Wrong::Form | Wrong::Content | Wrong::Signature | Wrong::Foreign => Self::forged(what),
-            // Others may have given it so, or something came in between.
-            Wrong::Gap | Wrong::Chain | Wrong::Fork | Wrong::Rewritten | Wrong::Full => {
-                Self::peer(what)
-            }
+            Wrong::Signature | Wrong::Foreign => Self::forged(what),
+            // Something may have come in between; or a later version wrote what is not understood here.
+            Wrong::Form
+            | Wrong::Content
+            | Wrong::Gap
+            | Wrong::Chain
+            | Wrong::Fork
+            | Wrong::Rewritten
+            | Wrong::Full => Self::peer(what),
         }
     }
 }
