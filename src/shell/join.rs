@@ -109,15 +109,23 @@ pub fn by_code(about: &About, member: Option<&str>) -> Result<()> {
     let organisation = organisation(about)?;
     let code: Code = ask::read(join_words::CODE, str::parse)?;
     let stop = Stop::default();
-    let member = match member {
-        Some(member) => address::typed(member)?,
+    let (to, is_found) = match member {
+        Some(member) => (address::typed(member)?, false),
         None => door(code.door(), &stop)?,
     };
-    let met = call::meet(member, &code, &stop)?;
+    // Before the call: the member does not wait for long.
+    let likely = search::own_ip_towards(to).map(|ip| SocketAddr::new(ip, USUAL_PORT));
+    let own = address(about, likely)?;
+    let met = match call::meet(to, &code, &stop) {
+        Err(error) if is_found => {
+            // It may have been another's door.
+            ask::say(&words::failure(&error))?;
+            call::meet(ask::read(join_words::MEMBER, address::typed)?, &code, &stop)?
+        }
+        done => done?,
+    };
     drop(code);
-    let likely = met.own_ip().map(|ip| SocketAddr::new(ip, USUAL_PORT));
-    let address = address(about, likely)?;
-    let who = call::Newcomer { identity: &identity, organisation, address };
+    let who = call::Newcomer { identity: &identity, organisation, address: own };
     let request = met.request(&who);
     // If the answer is lost on its way, the member has it as a file.
     newcomer.keep(&request)?;
@@ -130,14 +138,15 @@ pub fn by_code(about: &About, member: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// Where the door of this number is: looked for on the local network, and asked for if it is not there alone.
-fn door(number: DoorNumber, stop: &Stop) -> Result<SocketAddr> {
+/// Where the door of this number is: looked for on the local network, and asked for if it is not there alone. Returns
+/// whether it was found there.
+fn door(number: DoorNumber, stop: &Stop) -> Result<(SocketAddr, bool)> {
     ask::say(join_words::SEARCH)?;
     let found = search::seek(number, stop, &mut rand::rng())?;
     ask::say(&join_words::found(number, &found))?;
     match found.as_slice() {
-        [door] => Ok(*door),
-        _ => ask::read(join_words::MEMBER, address::typed),
+        [door] => Ok((*door, true)),
+        _ => ask::read(join_words::MEMBER, address::typed).map(|typed| (typed, false)),
     }
 }
 

@@ -154,13 +154,17 @@ pub const ASKED_AGAIN: &str = "The answer was not kept.\n  -> It may be a member
 pub const OTHER_FILE: &str = "give another file: of the same request the answer is made again";
 
 /// That the door is open.
-pub fn open(code: &str, address: &SocketAddr, minutes: u64) -> String {
+pub fn open(code: &str, address: &SocketAddr, is_sought: bool, minutes: u64) -> String {
     let address = match address.ip().is_unspecified() {
         true => format!("port {} at the address that this device has now", address.port()),
         false => address.to_string(),
     };
+    let asks = match is_sought {
+        true => "which asks for the code; on another local network also for\nthe address.",
+        false => "which asks for the code and the address.",
+    };
     format!(
-        "The door is open for {minutes} minutes, for one newcomer. Read to it, by telephone or face to face:\n\n    code     {code}\n    address  {address}\n\nThere it runs `reunite setup`, which asks for the code, and on another network than this for the address.\nOne wrong code closes the door."
+        "The door is open for {minutes} minutes, for one newcomer. Read to it, by telephone or face to face:\n\n    code     {code}\n    address  {address}\n\nThere it runs `reunite setup`, {asks} One wrong code closes the door."
     )
 }
 

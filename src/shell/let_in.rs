@@ -85,7 +85,12 @@ impl Desk<'_> {
                 return Ok(());
             }
         };
-        self.screen.say(say::open(&door.expose(), &door.address(), JOIN_OPEN.as_secs() / 60));
+        self.screen.say(say::open(
+            &door.expose(),
+            &door.address(),
+            door.is_sought(),
+            JOIN_OPEN.as_secs() / 60,
+        ));
         let (decide, decision) = sync_channel(1);
         let (stop, asking) = (Stop::default(), AtomicBool::new(false));
         let (screen, input) = (self.screen, &mut self.input);

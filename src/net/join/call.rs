@@ -18,7 +18,7 @@ use crate::model::join::welcome::Welcome;
 use crate::model::keys::SecretKey;
 use crate::model::x25519::Own;
 use crate::net::join::talk::{SealedTalk, Talk};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 /// Who wants to join.
 #[derive(Debug)]
@@ -124,11 +124,6 @@ fn no_door(place: &str) -> Error {
 }
 
 impl Met {
-    /// The address of this device as the member sees it, if there is no translation between them.
-    pub fn own_ip(&self) -> Option<IpAddr> {
-        self.0.own_ip()
-    }
-
     /// The request of this newcomer for this line.
     pub fn request(&self, newcomer: &Newcomer<'_>) -> Request {
         let Newcomer { identity, organisation, address } = newcomer;

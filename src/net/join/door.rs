@@ -90,6 +90,11 @@ impl Door {
         self.address
     }
 
+    /// Whether a newcomer on the local network finds it.
+    pub fn is_sought(&self) -> bool {
+        self.sign.is_some()
+    }
+
     /// Which door it is.
     pub fn number(&self) -> DoorNumber {
         self.code.door()

@@ -13,7 +13,7 @@ use crate::model::join::limits::{
 use crate::model::join::search::{QUESTION, Question};
 use crate::model::limits::SLICE;
 use crate::net::ears::own_addresses;
-use crate::net::udp::Broadcasts;
+use crate::net::udp::{Broadcasts, any_socket};
 use rand::CryptoRng;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::BorrowedFd;
@@ -91,4 +91,10 @@ pub fn seek(door: DoorNumber, stop: &Stop, rng: &mut impl CryptoRng) -> Result<V
         });
     }
     Ok(found)
+}
+
+/// The address of this machine from which it would call there: where others reach it, if nothing translates between them.
+pub fn own_ip_towards(to: SocketAddr) -> Option<IpAddr> {
+    let socket = any_socket(to).ok()?;
+    socket.connect(to).and_then(|()| socket.local_addr()).ok().map(|own| own.ip().to_canonical())
 }

@@ -120,11 +120,6 @@ impl SealedTalk {
         Sealed::decode(&self.line.open(&body)?)
     }
 
-    /// The address of this end.
-    pub fn own_ip(&self) -> Option<std::net::IpAddr> {
-        self.talk.stream().local_addr().ok().map(|own| own.ip().to_canonical())
-    }
-
     /// Whether the other side has gone, or says something where it has to wait.
     pub fn is_gone(&mut self) -> bool {
         !matches!(self.talk.heard(), Ok(None))
