@@ -240,7 +240,7 @@ fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -> Re
         };
         let confirmed = ask::say(&text).and_then(|()| match yes {
             true => Ok(true),
-            false => ask::confirms(&asked, words::YES),
+            false => ask::confirms_unless(&context.stop, &asked, words::YES),
         });
         confirmed.unwrap_or_else(|error| {
             failed = Some(error);

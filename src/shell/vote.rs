@@ -113,7 +113,7 @@ fn shut_out(context: &Context, number: PeerNumber, reason: Reason, yes: bool) ->
         let advice = "if it is about to be overrun, `reunite wipe` destroys it";
         return Err(Error::input("members", "that is this node itself", advice));
     }
-    confirm_against(roster, member, yes)?;
+    confirm_against(context, roster, member, yes)?;
     let said = ballot::revoke(context, member.keys.identity, reason)?;
     brought(context, &said, |roster| spoken(roster, member))
 }
@@ -131,12 +131,12 @@ fn agree(context: &Context, asked: usize, yes: bool) -> Result<String> {
         _ => None,
     };
     match (against, &open.said) {
-        (Some(member), _) => confirm_against(roster, member, yes)?,
+        (Some(member), _) => confirm_against(context, roster, member, yes)?,
         (None, Membership::Admitted(admitted)) => {
             ask::say(&say::admitting(admitted.profile()))?;
-            confirm(words::COMPARED, words::YES, yes)?;
+            confirm(context, words::COMPARED, words::YES, yes)?;
         }
-        _ => confirm(say::AGREE_QUESTION, words::YES, yes)?,
+        _ => confirm(context, say::AGREE_QUESTION, words::YES, yes)?,
     }
     let said = ballot::agree(context, open)?;
     brought(context, &said, |roster| match against {
@@ -145,14 +145,14 @@ fn agree(context: &Context, asked: usize, yes: bool) -> Result<String> {
     })
 }
 
-fn confirm_against(roster: &Roster, member: &Member, yes: bool) -> Result<()> {
+fn confirm_against(context: &Context, roster: &Roster, member: &Member, yes: bool) -> Result<()> {
     let (needed, spoke) = ballot::voices_against(roster, &member.keys.identity);
     ask::say(&say::shutting_out(member, needed, spoke))?;
-    confirm(say::AGAIN, &member.number.to_string(), yes)
+    confirm(context, say::AGAIN, &member.number.to_string(), yes)
 }
 
-fn confirm(question: &str, word: &str, yes: bool) -> Result<()> {
-    match yes || ask::confirms(question, word)? {
+fn confirm(context: &Context, question: &str, word: &str, yes: bool) -> Result<()> {
+    match yes || ask::confirms_unless(&context.stop, question, word)? {
         true => Ok(()),
         false => Err(Error::input(
             "members",
