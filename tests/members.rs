@@ -48,11 +48,16 @@ fn knows(network: &Network, number: usize, nodes: &[usize]) {
 
 /// A network of so many in the ledger, begun on node 1; those from `known` on are in nobody's peers file yet.
 fn begun(name: &str, nodes: usize, known: usize) -> Network {
+    begun_by(name, nodes, known, &[])
+}
+
+/// The same with these options.
+fn begun_by(name: &str, nodes: usize, known: usize, options: &[&str]) -> Network {
     let network = Network::new(name, nodes);
     let all: Vec<_> = (1..=known).collect();
     all.iter().for_each(|number| knows(&network, *number, &all));
     let mut command = reunite();
-    command.args(["network", "begin", "--number", "1"]);
+    command.args(["network", "begin", "--number", "1"]).args(options);
     command.arg("--peers").arg(links::peers(&network, 1)).arg("--data").arg(network.data(1));
     let done = command.output().expect("it runs");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -361,17 +366,45 @@ fn nodes_that_are_down_shut_out_and_agree_by_commands_and_only_once_it_is_confir
     until("node 2 knows what is asked", || {
         members(&network, 2)["open"].as_array().is_some_and(|open| open.len() == 1)
     });
-    refused(2, &["agree", "--yes", "1"], "another node is running on it");
+    let three = identity(&network, 3).public().fingerprint();
+    let agree = ["agree", "--yes", "--fingerprint", &three];
+    refused(2, &[&agree[..], &["1"]].concat(), "another node is running on it");
     assert!(two.quit().success());
     refused(2, &["agree", "1"], "no terminal to ask on");
-    refused(2, &["agree", "--yes", "2"], "nothing with the number 2");
-    let (code, told) = change(&network, 2, &["agree", "--yes", "1"]);
+    refused(2, &[&agree[..], &["2"]].concat(), "nothing with the number 2");
+    let (code, told) = change(&network, 2, &[&agree[..], &["1"]].concat());
     assert!(code == Some(0) && told.contains("Saved. It is shut out."), "{told}");
     assert!(told.contains("taken at the road block"), "{told}");
     let said = members(&network, 2);
     assert_eq!((numbers(&said["members"]), numbers(&said["shut_out"])), (vec![1, 2], vec![3]));
     let _two = start(&network, 2);
     one.wait_for_any("SHUT OUT of the network: node 3");
+}
+
+#[test]
+fn whom_a_command_agrees_to_take_in_without_asking_is_named_by_its_fingerprint() {
+    let network = begun_by("agreed", 4, 2, &["--admit", "2"]);
+    let known = pin(&network, 1).expect("begun");
+    say(&network, 1, identity(&network, 1), admission(&network, known.network, 3));
+    let agree = ["agree", "1", "--yes"];
+    let (code, told) = change(&network, 1, &agree);
+    assert!(code == Some(2) && told.contains("--fingerprint <DIGITS>"), "{told}");
+    let [three, other] = [3, 4].map(|number| identity(&network, number).public().fingerprint());
+    let (code, told) = change(&network, 1, &[&agree[..], &["--fingerprint", &other]].concat());
+    assert!(code == Some(1) && told.contains(&format!("is about {three}, and nothing")), "{told}");
+    // Node 2 has heard of it, and is down.
+    let (one, two) = (start(&network, 1), start(&network, 2));
+    until("node 2 knows what is asked", || {
+        members(&network, 2)["open"].as_array().is_some_and(|open| open.len() == 1)
+    });
+    assert!(one.quit().success() && two.quit().success());
+    let (code, told) = change(&network, 2, &[&agree[..], &["--fingerprint", &other]].concat());
+    assert!(code == Some(1) && told.contains("is about"), "{told}");
+    assert_eq!(numbers(&members(&network, 2)["members"]), [1, 2]);
+    let three = three.replace(' ', "");
+    let (code, told) = change(&network, 2, &[&agree[..], &["--fingerprint", &three]].concat());
+    assert!(code == Some(0) && told.contains("Saved. This node agrees."), "{told}");
+    assert_eq!(numbers(&members(&network, 2)["members"]), [1, 2, 3]);
 }
 
 #[test]

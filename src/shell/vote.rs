@@ -4,6 +4,7 @@
 use crate::base::error::{Error, Result};
 use crate::model::address::Address;
 use crate::model::ids::{Organisation, PeerNumber, Reason};
+use crate::model::keys::PublicKeys;
 use crate::model::ledger::membership::Membership;
 use crate::model::ledger::replica::Replica;
 use crate::model::limits::STORE_WAIT;
@@ -50,9 +51,12 @@ pub struct ShutOut {
 pub struct Agree {
     #[command(flatten)]
     node: OfNode,
-    /// Do not ask first: the fingerprint of who is taken in has been compared
-    #[arg(long)]
+    /// Do not ask first; with --fingerprint, for what stands behind a number changes when members ask for more
+    #[arg(long, requires = "fingerprint")]
     yes: bool,
+    /// The fingerprint of who is to be taken in or shut out, compared by voice: nothing is done if it is another's
+    #[arg(long, value_name = "DIGITS")]
+    fingerprint: Option<String>,
     /// What with: the number behind `asked` in `reunite members DIR`
     #[arg(value_name = "ASKED")]
     asked: usize,
@@ -87,10 +91,7 @@ pub fn run(change: &Change) -> Result<()> {
             let work = |context: &_| shut_out(context, number, reason, options.yes);
             errand::run(&options.node, work)
         }
-        Change::Agree(options) => {
-            let work = |context: &_| agree(context, options.asked, options.yes);
-            errand::run(&options.node, work)
-        }
+        Change::Agree(options) => errand::run(&options.node, |context| agree(context, options)),
         Change::Rename(options) => {
             let name: Organisation = options.name.parse()?;
             errand::run(&options.node, |context| {
@@ -118,7 +119,8 @@ fn shut_out(context: &Context, number: PeerNumber, reason: Reason, yes: bool) ->
     brought(context, &said, |roster| spoken(roster, member))
 }
 
-fn agree(context: &Context, asked: usize, yes: bool) -> Result<String> {
+fn agree(context: &Context, options: &Agree) -> Result<String> {
+    let (asked, yes) = (options.asked, options.yes);
     let now = context.members.now();
     let roster = ballot::ready(context, &now)?;
     let Some(open) = asked.checked_sub(1).and_then(|at| roster.open().get(at)) else {
@@ -130,6 +132,14 @@ fn agree(context: &Context, asked: usize, yes: bool) -> Result<String> {
         Membership::Revoked(revoked) => roster.member(&revoked.member()),
         _ => None,
     };
+    let keys = match (against, &open.said) {
+        (Some(member), _) => Some(&member.keys),
+        (None, Membership::Admitted(admitted)) => Some(&admitted.profile().keys),
+        _ => None,
+    };
+    if let Some(fingerprint) = &options.fingerprint {
+        check(fingerprint, keys)?;
+    }
     match (against, &open.said) {
         (Some(member), _) => confirm_against(context, roster, member, yes)?,
         (None, Membership::Admitted(admitted)) => {
@@ -143,6 +153,23 @@ fn agree(context: &Context, asked: usize, yes: bool) -> Result<String> {
         Some(member) => spoken(roster, member),
         None => say::AGREED.into(),
     })
+}
+
+/// Refuses what is about somebody else than a person means.
+fn check(fingerprint: &str, keys: Option<&PublicKeys>) -> Result<()> {
+    let digits = |text: &str| text.split_whitespace().collect::<String>();
+    let advice = "`reunite members DIR` shows what is asked now; compare the fingerprint by voice";
+    match keys.map(PublicKeys::fingerprint) {
+        Some(right) if digits(&right) == digits(fingerprint) => Ok(()),
+        Some(right) => {
+            let what = format!("what is asked is about {right}, and nothing was changed");
+            Err(Error::input("--fingerprint", what, advice))
+        }
+        None => {
+            let what = "what is asked is about no member, and nothing was changed";
+            Err(Error::input("--fingerprint", what, "leave it and --yes away, to be asked"))
+        }
+    }
 }
 
 fn confirm_against(context: &Context, roster: &Roster, member: &Member, yes: bool) -> Result<()> {
