@@ -191,6 +191,30 @@ fn a_disk_with_a_file_system_that_is_full_is_told_once_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_command_whose_voice_is_signed_and_that_the_disk_does_not_take_says_both() {
+    let Some((network, disk)) = mounted("signed", IN_MEMORY) else { return };
+    let run = |what: &[&str]| {
+        let mut command = disk.command(env!("CARGO_BIN_EXE_reunite"));
+        command.args(what).args(["--number", "1", "--peers"]).arg(network.peers());
+        command.arg("--data").arg(network.data(1)).stdin(Stdio::null());
+        let done = command.output().expect("it runs");
+        let told = String::from_utf8([done.stdout, done.stderr].concat()).expect("text");
+        (done.status.code(), told)
+    };
+    assert_eq!(run(&["network", "begin"]).0, Some(0));
+    // What a node writes at its first start, it has written.
+    assert_eq!(run(&["members", "rename", "Camp 8"]).0, Some(0));
+    disk.remount("ro");
+    let (code, told) = run(&["members", "rename", "Camp 9"]);
+    assert!(told.contains("It is signed. Whether it is on the disk is not known yet: "), "{told}");
+    assert!(
+        !told.contains("Saved.") && told.contains("All members will see the new name"),
+        "{told}"
+    );
+    assert!(code == Some(1) && told.contains("the disk could not be written"), "{told}");
+}
+
+#[test]
 fn a_node_on_a_disk_that_is_read_only_shows_what_it_has_and_writes_as_soon_as_it_can() {
     let Some((network, disk)) = mounted("read-only", IN_MEMORY) else { return };
     let mut node = disk.tier1(&network);

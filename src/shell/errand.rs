@@ -40,12 +40,23 @@ pub fn run(of: &OfNode, work: impl FnOnce(&Context) -> Result<String>) -> Result
         lights_beacons: false,
         metrics: None,
     };
-    let done = Node::start(plan, &screen, &stop).map(|node| (work(node.context()), node.end()));
+    let done = Node::start(plan, &screen, &stop).map(|node| {
+        let done = work(node.context());
+        let database = &node.context().database;
+        let is_late = done.is_ok() && !database.is_saved(database.now());
+        (done, is_late, node.end())
+    });
     printer.end();
-    let (done, is_saved) = done?;
-    ask::say(&done?)?;
-    match is_saved {
-        true => Ok(()),
-        false => Err(Error::device("save everything", io::Error::other(words::UNSAVED))),
+    let (done, is_late, is_saved) = done?;
+    let said = done.and_then(|text| ask::say(&text));
+    match (said, is_saved) {
+        (Ok(()), true) if is_late => ask::say(words::SAVED_LATE),
+        (said, true) => said,
+        (said, false) => {
+            if let Err(error) = said {
+                log::error!("{error}");
+            }
+            Err(Error::device("save everything", io::Error::other(words::UNSAVED)))
+        }
     }
 }

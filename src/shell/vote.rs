@@ -195,13 +195,18 @@ fn spoken(roster: &Roster, member: &Member) -> String {
     say::spoken(roster.is_revoked(key), needed, spoke)
 }
 
-/// Waits for the disk, and lets those have it who are there and quick: the node ends. Returns what came of it.
+/// Waits for the disk, and lets those have it who are there and quick: the node ends. Returns what came of it; where the
+/// disk is slow, whether it took it is known when the node has ended.
 fn brought(context: &Context, said: &Said, what: impl FnOnce(&Roster) -> String) -> Result<String> {
-    context.database.wait_saved(said.ticket, STORE_WAIT, &context.stop)?;
+    let saved = context.database.wait_saved(said.ticket, STORE_WAIT, &context.stop);
+    if let Err(error) = &saved {
+        ask::say(&words::signed(error))?;
+    }
     context.order(Order::ToAll(context.work.clone()));
     let now = context.members.now();
     let done = now.roster.as_ref().map(what).unwrap_or_default();
-    Ok(words::saved(&format!("{done}{}", say::START_AGAIN)))
+    let done = format!("{done}{}", say::START_AGAIN);
+    Ok(if saved.is_ok() { words::saved(&done) } else { done })
 }
 
 /// Without starting the node: where it was it may not be able to listen any more.

@@ -95,6 +95,12 @@ pub fn saved(done: &str) -> String {
 pub fn unsaved(done: &str, why: &Error) -> String {
     format!("{done}\nNOT on the disk yet: {}. The node goes on trying.", failure(why))
 }
+/// A change that is signed by a command, of which the disk has said nothing yet.
+pub fn signed(why: &Error) -> String {
+    format!("It is signed. Whether it is on the disk is not known yet: {}.", failure(why))
+}
+/// That the disk took in the end what it was slow to take.
+pub const SAVED_LATE: &str = "It is on the disk now.";
 /// What clears a field in an update.
 pub const CLEAR: &str = "-";
 /// The questions of a vaccination, behind the person's Id.
