@@ -255,7 +255,10 @@ case $named,$what in
     no,setup) set -- "$@" --data "$data" ;;
     no,join | no,network) [ $# -lt 2 ] || set -- "$@" --data "$data" ;;
     no,wipe)
-        [ ! -e /etc/reunite/peers.json ] || set -- "$@" --peers /etc/reunite/peers.json
+        # A deployment that was broken off leaves copies.
+        for file in /etc/reunite/peers.json /etc/reunite/peers.json.new /etc/reunite/peers.json.old; do
+            [ ! -e "$file" ] || set -- "$@" --peers "$file"
+        done
         set -- "$@" --data "$data"
         ;;
     no,status | no,members | no,verify | no,ledger | no,history)
@@ -291,7 +294,10 @@ installer() {
 set -eu
 umask 077
 stage=$(cd "$(dirname "$0")" && pwd)
-trap 'rm -rf "$stage"' EXIT
+# What may hold the network's keys: also what a deployment left that was broken off.
+forget() { rm -f /etc/reunite/peers.json.new /etc/reunite/peers.json.old; }
+trap 'rm -rf "$stage"; forget' EXIT
+forget
 unit=/etc/systemd/system/reunite.service
 
 fail() {

@@ -62,11 +62,12 @@ fn text(path: &Path) -> String {
 fn a_running_node_is_killed_and_nothing_of_it_is_left() {
     let network = Network::new("wipe-running");
     let mut node = network.start();
-    let peers = text(&network.peers());
-    let output = network.wipe(&["--yes", "--peers", &peers]);
+    let (peers, copy) = (network.peers(), network.peers().with_extension("json.old"));
+    fs::copy(&peers, &copy).expect("copied");
+    let output = network.wipe(&["--yes", "--peers", &text(&peers), "--peers", &text(&copy)]);
     assert!(output.status.success(), "{}{}", out(&output), errors(&output));
     assert!(!node.wait_exit().success());
-    assert!(!network.data().exists() && !network.peers().exists());
+    assert!(!network.data().exists() && !peers.exists() && !copy.exists());
     let said = out(&output);
     assert!(said.contains("has been killed") && said.contains("Flash memory"), "{said}");
     assert!(network.0.path().join("net/node2/identity.json").exists(), "it is another node's");

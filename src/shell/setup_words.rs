@@ -7,7 +7,7 @@ use crate::shell::words::{counted, nodes};
 use crate::store::destroy::Report;
 use crate::store::holder::Held;
 use crate::store::peer_book::Peer;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Asks for the passphrase of an identity that is being made.
 pub const NEW_PASSPHRASE: &str =
@@ -118,14 +118,15 @@ pub fn fingerprint(peer: &Peer, keys: &PublicKeys) -> String {
 pub const WIPE: &str = "It cannot be undone. Type WIPE: ";
 
 /// What will be destroyed.
-pub fn wipe_plan(folder: &Path, peers: Option<&Path>, foreign: &[String]) -> String {
+pub fn wipe_plan(folder: &Path, peers: &[PathBuf], foreign: &[String]) -> String {
     let folder = folder.display();
-    let mut plan = match peers {
-        Some(peers) => format!(
+    let named: Vec<_> = peers.iter().map(|peers| peers.display().to_string()).collect();
+    let mut plan = match named.is_empty() {
+        false => format!(
             "Destroys the node in {folder}:\n  its identity, everything else in that folder, and the peers file {}.\n  If the node is running it is killed.",
-            peers.display()
+            named.join(", ")
         ),
-        None => format!(
+        true => format!(
             "Destroys the node in {folder}:\n  its identity, and everything else in that folder. If the node is running it is\n  killed. A peers file that is kept elsewhere stays: --peers names it."
         ),
     };

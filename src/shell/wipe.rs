@@ -16,9 +16,9 @@ pub struct Options {
     /// The data folder of the node
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Its peers file, where that is not in the data folder
+    /// Its peers file, where that is not in the data folder; may be given again for each copy
     #[arg(long, value_name = "FILE")]
-    peers: Option<PathBuf>,
+    peers: Vec<PathBuf>,
     /// Do not ask first
     #[arg(long)]
     yes: bool,
@@ -26,9 +26,9 @@ pub struct Options {
 
 /// Destroys a node. An error is returned at the end if anything is left.
 pub fn run(options: &Options) -> Result<()> {
-    let peers = options.peers.as_deref();
+    let peers = &options.peers;
     // After a wipe that was cut off between the two, the folder is gone and the peers file is not.
-    let rest = files::is_missing(&options.data)? && peers.is_some_and(Path::exists);
+    let rest = files::is_missing(&options.data)? && peers.iter().any(|peers| peers.exists());
     let folder = if rest { options.data.clone() } else { checked(&options.data)? };
     ask::say(&setup_words::wipe_plan(&folder, peers, &foreign(&folder)))?;
     if !options.yes && !ask::confirms(setup_words::WIPE, "WIPE")? {
@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> Result<()> {
     let held = holder::take(&folder);
     let mut destroyer = Destroyer::default();
     destroyer.destroy(&folder.join(identity_file::FILE));
-    if let Some(peers) = peers {
+    for peers in peers {
         match files::is_missing(peers) {
             Ok(true) => destroyer.failed(peers, io::ErrorKind::NotFound.into()),
             _ => destroy_apart(&mut destroyer, peers),

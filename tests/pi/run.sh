@@ -194,6 +194,11 @@ door_sought() { asks two "The address that the member reads" || asks two "Where 
 
 not() { ! "$@"; }
 
+# leave_copies PI: of its peers file, as a deployment does that is broken off.
+leave_copies() { on "$1" "cd /etc/reunite && cp peers.json peers.json.new && ln peers.json peers.json.old"; }
+# peers_are PI FILE...: these and no others are kept beside its data.
+peers_are() { [[ $(ls "$PIS/$1/etc/reunite") == "${*:2}" ]]; }
+
 make_card() {
     on pi-4 reunite setup --number 7 --organisation "'Camp 2 clinic'" --address "10.35.70.7:$((port + 6))" \
         >>"$PIS/said" 2>&1 && on pi-4 cat "$DATA/card-7.json" >"$PIS/card-7.json"
@@ -294,5 +299,12 @@ once "it is deployed" deployed "the node is up" --number 7 --peers "$PIS/by-hand
 check "it runs as number 7" test -e "$PIS/pi-4/lib/reunite/DATABASE7.txt"
 once "a new program is put there without naming them" deployed "the node is up" pi@pi-4
 check "and it runs with the same" runs pi-4
+once "a deployment is broken off" leave_copies pi-4
+once "the next one" deployed "the node is up" pi@pi-4
+once "leaves no copy of the peers file" peers_are pi-4 peers.json
 once "what it has is its node's alone" is_private pi-4
 once "no key, token or code was shown or logged" no_secret_shown
+once "a deployment is broken off" leave_copies pi-4
+on pi-4 reunite wipe --yes >>"$PIS/said" 2>&1 || true
+once "a node that is wiped is gone" is_gone pi-4
+once "and its peers file with all copies" peers_are pi-4
