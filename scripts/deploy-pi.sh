@@ -239,7 +239,12 @@ command_line() {
 # other is named. A node that was set up is started.
 set -eu
 [ "$(id -u)" = 0 ] || exec sudo /usr/local/bin/reunite "$@"
-data=@DATA@ what=${1-}
+data=@DATA@ number=@NUMBER@ what=${1-}
+# What is done on a node that is down names it by options; a member is named by a number, which may be a folder's name.
+case "$what ${2-}" in
+    'members shut-out' | 'members agree' | 'members rename' | 'members move') what=change ;;
+    'join answer' | 'network begin') what=change ;;
+esac
 PATH=/usr/local/lib/reunite:$PATH
 export REUNITE_SERVICE=reunite.service
 
@@ -253,6 +258,10 @@ done
 case $named,$what in
     yes,*) ;;
     no,setup) set -- "$@" --data "$data" ;;
+    no,change)
+        [ -z "$number" ] || set -- "$@" --peers /etc/reunite/peers.json --number "$number"
+        set -- "$@" --data "$data"
+        ;;
     no,join | no,network) [ $# -lt 2 ] || set -- "$@" --data "$data" ;;
     no,wipe)
         # A deployment that was broken off leaves copies.
@@ -267,7 +276,7 @@ case $named,$what in
         ;;
 esac
 
-case $what in
+case ${1-} in
     # Only root sees whether the node runs, and can kill it.
     status | wipe) exec reunite "$@" ;;
     setup | join)

@@ -174,6 +174,9 @@ readonly DATA=/var/lib/reunite
 
 # The node of a Pi is asked for its own words, as the README says.
 members() { [[ $(on "$1" reunite members --json 2>/dev/null | grep -c '"has_consented": true') == "$2" ]]; }
+renamed() { on "$1" reunite members --json 2>/dev/null | grep -F "\"organisation\": \"$2\"" >/dev/null; }
+# speaks PI COUNT: so many proposals wait for more voices.
+speaks() { [[ $(on "$1" reunite members --json | grep -c '"what": ') == "$2" ]]; }
 runs() { on "$1" reunite status --json 2>/dev/null | grep '"running": true' >/dev/null; }
 holds() { grep -qsF -- "$2" "$PIS/$1"/lib/reunite/DATABASE*.txt; }
 is_gone() { [[ ! -e $PIS/$1/lib/reunite/identity.json && ! -e $PIS/$1/lib/reunite/peers.json ]]; }
@@ -193,6 +196,7 @@ same_fingerprint() { [[ -n $(fingerprint one) && $(fingerprint one) == "$(finger
 door_sought() { asks two "The address that the member reads" || asks two "Where the other nodes reach it"; }
 
 not() { ! "$@"; }
+quietly() { "$@" >>"$PIS/said" 2>&1; }
 
 # leave_copies PI: of its peers file, as a deployment does that is broken off.
 leave_copies() { on "$1" "cd /etc/reunite && cp peers.json peers.json.new && ln peers.json peers.json.old"; }
@@ -278,6 +282,24 @@ check "it runs" shows two "It runs now"
 check "the first knows three members" members pi-1 3
 check "a person of the first is in the database of the third" holds pi-3 "Rohima Bibi"
 
+echo "members by commands, on a node that is down:"
+on pi-3 systemctl stop reunite.service
+answer two '#' "clear; ssh -t pi@pi-3 reunite members rename \"'Camp 7 hospital'\""
+check "it is renamed" shows two "Saved. All members will see the new name."
+answer two '#' "clear; ssh -t pi@pi-3 reunite members shut-out 2 --reason lost" "Type its number again" ""
+check "Enter changes nothing" shows two "it was not confirmed, and nothing was changed"
+answer two '#' "clear; ssh -t pi@pi-3 reunite members shut-out 2 --reason lost"
+check "it asks" asks two "Type its number again"
+terminal send-keys -t two C-c
+check "Ctrl-C ends it" shows two "it was broken off, and nothing was changed"
+# The shell may have asked before that was said.
+enter two ""
+once "nobody is spoken against" speaks pi-3 0
+answer two '#' "clear; ssh -t pi@pi-3 reunite join answer /mnt/request /mnt/again"
+answer two "Type YES" ""
+check "it runs again" runs pi-3
+check "the first sees its new name" renamed pi-1 "Camp 7 hospital"
+
 echo "later:"
 for pi in pi-1 pi-2 pi-3; do once "what $pi has is its node's alone" is_private "$pi"; done
 before=$(prints pi-2)
@@ -299,6 +321,10 @@ once "it is deployed" deployed "the node is up" --number 7 --peers "$PIS/by-hand
 check "it runs as number 7" test -e "$PIS/pi-4/lib/reunite/DATABASE7.txt"
 once "a new program is put there without naming them" deployed "the node is up" pi@pi-4
 check "and it runs with the same" runs pi-4
+on pi-4 systemctl stop reunite.service
+once "its members are put into the ledger" quietly on pi-4 reunite network begin
+once "and it is given another address" quietly on pi-4 reunite members move "10.35.70.8:$((port + 6))"
+once "in its peers file" on pi-4 grep -q 10.35.70.8 /etc/reunite/peers.json
 once "a deployment is broken off" leave_copies pi-4
 once "the next one" deployed "the node is up" pi@pi-4
 once "leaves no copy of the peers file" peers_are pi-4 peers.json
