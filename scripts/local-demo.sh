@@ -858,8 +858,7 @@ let_in() {
     step "Let somebody in: node 1 opens a door and shows a code, and a newcomer joins by it"
     choose 1 17
     if [[ $dialect == classic ]]; then
-        answer 1 "Which (Enter" 1
-        expect 1 "who belongs to it is not in the ledger" "into a classic network nobody joins"
+        expect 1 "In a classic network nobody joins by a code" "into a classic network nobody joins"
         return
     fi
     answer 1 "Which (Enter" 1

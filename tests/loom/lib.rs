@@ -16,6 +16,7 @@ mod model {
         pub mod limits;
     }
     pub mod limits;
+    pub mod presence;
 }
 #[path = "../../src/store"]
 mod store {

@@ -60,6 +60,11 @@ impl Counted {
     pub fn bytes(&self) -> u64 {
         self.to + self.back
     }
+
+    /// Turns until the end: both sides say that they end, and whose word is seen last is nobody's to say.
+    pub fn turns_to_the_end(&self) -> u64 {
+        self.turns - u64::from(self.last == Some(true))
+    }
 }
 
 impl Relay {
