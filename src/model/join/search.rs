@@ -2,7 +2,7 @@
 //! that number, and only that door answers, to it alone. To who has not this program both are random bytes.
 //!
 //! ```text
-//! question = nonce 16  hash 16  filler 32                                          64 bytes
+//! question = nonce 16  hash 16
 //! answer   = hash 16  port u16
 //! hash     = SHA-256 (context  nonce  door u8), its first half
 //! ```
@@ -16,7 +16,7 @@ use crate::model::ledger::merkle::sha256;
 use rand::CryptoRng;
 
 /// Bytes of a question: an answer is shorter, so nobody can have others flooded by asking in their name.
-pub const QUESTION: usize = 64;
+pub const QUESTION: usize = NONCE + HASH;
 /// Bytes of an answer.
 pub const ANSWER: usize = HASH + 2;
 const NONCE: usize = 16;
@@ -34,18 +34,16 @@ impl Question {
     pub fn new(door: DoorNumber, rng: &mut impl CryptoRng) -> Self {
         let mut bytes = [0; QUESTION];
         rng.fill_bytes(&mut bytes);
-        let (nonce, rest) = bytes.split_at_mut(NONCE);
-        let asked = hash(b"rn-door-asked", nonce, door);
-        rest.iter_mut().zip(asked).for_each(|(byte, hashed)| *byte = hashed);
+        let (nonce, asked) = bytes.split_at_mut(NONCE);
+        asked.copy_from_slice(&hash(b"rn-door-asked", nonce, door));
         Self { bytes, door }
     }
 
     /// The question in what was sent to all, if it asks for this door.
     pub fn read(bytes: &[u8], door: DoorNumber) -> Option<Self> {
         let bytes: [u8; QUESTION] = bytes.try_into().ok()?;
-        let (nonce, rest) = bytes.split_first_chunk::<NONCE>()?;
-        let (asked, _) = rest.split_first_chunk::<HASH>()?;
-        (*asked == hash(b"rn-door-asked", nonce, door)).then_some(Self { bytes, door })
+        let (nonce, asked) = bytes.split_at(NONCE);
+        (asked == hash(b"rn-door-asked", nonce, door)).then_some(Self { bytes, door })
     }
 
     /// What is sent.
