@@ -149,7 +149,7 @@ mod tests {
         let (post, aside) = open();
         assert_eq!(aside, None);
         keep(&post);
-        assert_eq!(open().0.with(|bag| bag.own_waiting()), 0, "not yet on the disk");
+        assert_eq!(open().0.with(|bag| bag.lists().letters.len()), 0, "not yet on the disk");
         let told = post.saved(&Stop::default(), |bag| bag.lists()).expect("written");
         assert_eq!(open().0.with(|bag| bag.lists()), told);
     }

@@ -172,11 +172,6 @@ impl Bag {
         last.is_some_and(|last| self.letters.remove(&last).is_some())
     }
 
-    /// How many letters of this node wait.
-    pub fn own_waiting(&self) -> usize {
-        self.count(|one| one.author == self.me)
-    }
-
     /// Whether this node has shown this letter.
     pub fn has_shown(&self, letter: &Letter) -> bool {
         let envelope = letter.envelope();
@@ -338,6 +333,11 @@ mod tests {
         Hand::new(&identity(by)).receipt(of.id(), Fate::Shown, 9)
     }
 
+    /// How many letters of its node a bag holds.
+    fn own(bag: &Bag) -> usize {
+        bag.count(|one| one.author == bag.me)
+    }
+
     fn full(most: usize, mut make: impl FnMut(usize) -> Letter, bag: &mut Bag) -> usize {
         (0..most).filter(|at| bag.take(make(*at), 0) == Took::New).count()
     }
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(bag.letters.len(), MAX_LETTERS_TO, "full for this recipient");
         assert_eq!(bag.take(letter(4, 99, 0), 0), Took::New);
         assert_eq!(bag.take(letter(1, 99, 1), 0), Took::New);
-        assert_eq!((bag.letters.len(), bag.own_waiting()), (MAX_LETTERS_TO, 2));
+        assert_eq!((bag.letters.len(), own(&bag)), (MAX_LETTERS_TO, 2));
         let flood = letter(2, 99, 900);
         assert_eq!(bag.take(flood, 0), Took::Full, "it does not push out the others in turn");
     }
@@ -380,10 +380,10 @@ mod tests {
         let (mut bag, one) = (Bag::new(key(1)), letter(1, 2, 0));
         bag.take(one.clone(), 0);
         assert_eq!(bag.take_receipt(receipt(3, &one), 0), (true, None), "somebody else's");
-        assert_eq!(bag.own_waiting(), 1);
+        assert_eq!(own(&bag), 1);
         let right = receipt(2, &one);
         assert_eq!(bag.take_receipt(right.clone(), 0), (true, Some(right.clone())));
-        assert_eq!((bag.own_waiting(), bag.take(one, 0)), (0, Took::Known));
+        assert_eq!((own(&bag), bag.take(one, 0)), (0, Took::Known));
         assert_eq!(bag.take_receipt(right, 0), (false, None), "told once");
     }
 
@@ -445,11 +445,11 @@ mod tests {
         let mut bag = Bag::new(key(1));
         full(MAX_LETTERS_TO, |at| letter(at as u8 % 4 + 2, 99, at as u16), &mut bag);
         let before = bag.clone();
-        let own = |count| (0..count).map(|at| letter(1, 99, 900 + at)).collect();
-        assert_eq!(bag.take_all(own(MAX_LETTERS_OF as u16 + 1)), Took::Full);
+        let mine = |count| (0..count).map(|at| letter(1, 99, 900 + at)).collect();
+        assert_eq!(bag.take_all(mine(MAX_LETTERS_OF as u16 + 1)), Took::Full);
         assert_eq!(bag, before);
-        assert_eq!(bag.take_all(own(4)), Took::New);
-        assert_eq!(bag.own_waiting(), 4);
+        assert_eq!(bag.take_all(mine(4)), Took::New);
+        assert_eq!(own(&bag), 4);
     }
 
     #[test]
