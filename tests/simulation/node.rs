@@ -16,7 +16,7 @@ use reunite::model::ledger::register::Register;
 use reunite::model::limits::{RETRY_FIRST, RETRY_LAST};
 use reunite::model::liveness::Liveness;
 use reunite::model::membership::roster::Roster;
-use reunite::model::rumour::{self, Plan, Returns};
+use reunite::model::rumour::{self, Apart, Plan, Returns};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -136,6 +136,7 @@ pub struct Node {
     // Bringing into step.
     pub debts: BTreeMap<usize, Debt>,
     pub comebacks: Returns,
+    pub apart: Apart,
     pub calling: BTreeSet<usize>,
     pub retries: usize,
     pub returns: usize,
@@ -170,6 +171,7 @@ impl Node {
             liveness: Liveness::new([], now),
             debts: BTreeMap::new(),
             comebacks: Returns::default(),
+            apart: Apart::default(),
             calling: BTreeSet::new(),
             retries: 0,
             returns: 0,
@@ -266,7 +268,7 @@ impl Node {
         self.rhythm = Rhythm::new(now);
         self.liveness = Liveness::new(self.others.iter().copied(), now);
         self.debts.clear();
-        self.comebacks = Returns::default();
+        (self.comebacks, self.apart) = (Returns::default(), Apart::default());
         self.calling.clear();
         (self.retries, self.returns) = (0, 0);
         (self.change, self.alarm) = (Errand::default(), Errand::default());

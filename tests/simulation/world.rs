@@ -456,10 +456,10 @@ impl World {
         let (now, address) = (self.now, self.address(from));
         let who = &mut self.nodes[node];
         let Ok(sighting) = who.watch.datagram(bytes, address.into(), now) else { return };
-        let (peer, other) = (sighting.member, index(sighting.member));
+        let (peer, other, own) = (sighting.member, index(sighting.member), who.half());
         if matches!(who.liveness.state(peer), State::Quiet(_)) {
             self.returned(node, other);
-        } else if sighting.heads != who.half() {
+        } else if who.apart.are(peer, own, sighting.heads) {
             let wait = rumour::differs(who.watch.near(now), &mut self.rng);
             if let Some(wait) = wait.filter(|_| !who.calling.contains(&other)) {
                 self.owe_all(node, vec![(peer, wait)]);
