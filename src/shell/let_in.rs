@@ -16,8 +16,8 @@ use crate::net::join::here::Here;
 use crate::net::join::host::{End, Person, host};
 use crate::net::sealed::lacking;
 use crate::shell::desk::{Chosen, Desk, Done};
-use crate::shell::errand::{self, OfNode};
 use crate::shell::input::Gone;
+use crate::shell::offline::{self, OfNode};
 use crate::shell::{ask, join_words as say, words};
 use crate::store::files;
 use crate::store::peer_book::Peer;
@@ -46,7 +46,7 @@ pub struct Answer {
 /// Answers a request on a node that is down.
 pub fn answer_on(options: &Answer) -> Result<()> {
     let request = read_request(&options.request)?;
-    errand::run(&options.node, |context| {
+    offline::run(&options.node, |context| {
         answer_file(context, &request, &options.answer, options.yes)
     })
 }

@@ -1,11 +1,11 @@
 //! `reunite members`: who belongs to the network, from the ledger of a node on this machine. It works beside the node. What it
-//! changes is for `vote`.
+//! changes is for `members_change`.
 
 use crate::base::error::Result;
 use crate::model::keys::IdentityKey;
 use crate::model::ledger::membership::Membership;
 use crate::model::membership::roster::{Known, Member, Open, Roster};
-use crate::shell::vote::{self, Change};
+use crate::shell::members_change::{self, Change};
 use crate::shell::{ask, members_words};
 use crate::store::{ledger_check, roster_file};
 use clap::Args;
@@ -30,7 +30,7 @@ pub struct Options {
 /// Shows who belongs to the network, or changes it.
 pub fn run(options: &Options) -> Result<()> {
     match (&options.change, &options.data) {
-        (Some(change), _) => vote::run(change),
+        (Some(change), _) => members_change::run(change),
         (None, Some(data)) => show(data, options.json),
         // The parser asks for one of them.
         (None, None) => Ok(()),

@@ -11,7 +11,7 @@ use crate::model::limits::STORE_WAIT;
 use crate::model::membership::roster::{Member, Roster};
 use crate::net::ballot::{self, Said};
 use crate::net::context::{Context, Order};
-use crate::shell::errand::{self, OfNode};
+use crate::shell::offline::{self, OfNode};
 use crate::shell::{ask, identity, members, members_words as say, words};
 use crate::store::files::DataFolder;
 use crate::store::network_file::{self, Pin};
@@ -89,12 +89,12 @@ pub fn run(change: &Change) -> Result<()> {
             let number = PeerNumber::try_from(options.member)?;
             let reason: Reason = options.reason.parse()?;
             let work = |context: &_| shut_out(context, number, reason, options.yes);
-            errand::run(&options.node, work)
+            offline::run(&options.node, work)
         }
-        Change::Agree(options) => errand::run(&options.node, |context| agree(context, options)),
+        Change::Agree(options) => offline::run(&options.node, |context| agree(context, options)),
         Change::Rename(options) => {
             let name: Organisation = options.name.parse()?;
-            errand::run(&options.node, |context| {
+            offline::run(&options.node, |context| {
                 let said = ballot::rename(context, name)?;
                 brought(context, &said, |_| say::RENAMED.into())
             })
