@@ -2,6 +2,7 @@
 //! the nodes of 2023 did, byte for byte.
 
 use super::{Network, PATIENCE, until};
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Mutex;
@@ -17,6 +18,8 @@ pub const ALARM: &str = "EMERGENCY BROADCAST - - SAFEZONE COMPROMISED";
 const PAUSE: Duration = Duration::from_millis(100);
 /// After this time without an answer a knock is repeated, where it is.
 const AGAIN: Duration = Duration::from_millis(250);
+/// The last doors to which late answers may come.
+const DOORS: usize = 64;
 
 /// A peer of node 1.
 #[derive(Debug)]
@@ -26,6 +29,7 @@ pub struct Original {
     pub listener: UdpSocket,
     node: SocketAddr,
     answered: Mutex<Vec<SocketAddr>>,
+    entered: Mutex<VecDeque<SocketAddr>>,
 }
 
 /// A knock as it came.
@@ -41,7 +45,9 @@ impl Original {
     pub fn new(network: &Network, number: usize) -> Self {
         let listener = UdpSocket::bind(network.addresses[number - 1]).expect("its port is free");
         let token = network.tokens[number - 1].clone();
-        Self { number, token, listener, node: network.addresses[0], answered: Mutex::default() }
+        let node = network.addresses[0];
+        let (answered, entered) = (Mutex::default(), Mutex::default());
+        Self { number, token, listener, node, answered, entered }
     }
 
     // --- as the one who knocks ---
@@ -85,7 +91,7 @@ impl Original {
     }
 
     /// Knocks as often as it takes, without the original's pause, and goes in. Late answers to earlier
-    /// knocks do no harm.
+    /// knocks do no harm: their door is closed, or it is one that somebody has gone in by.
     pub fn insist(&self, purpose: &str) -> TcpStream {
         let (socket, end) = (socket(), Instant::now() + PATIENCE);
         while Instant::now() < end {
@@ -93,12 +99,31 @@ impl Original {
             while let Some((answer, _)) = self.reply(AGAIN) {
                 // The node knocks too: it brings the others its database after its start.
                 let Ok(port) = answer.parse() else { continue };
-                if let Ok(stream) = TcpStream::connect(SocketAddr::new(self.node.ip(), port)) {
+                let door = SocketAddr::new(self.node.ip(), port);
+                if self.has_entered(door) {
+                    continue;
+                }
+                if let Ok(stream) = TcpStream::connect(door) {
                     return ready(stream);
                 }
             }
         }
         panic!("no door opens for peer {}", self.number);
+    }
+
+    /// Whether it went in by this door a short time ago: a second who comes to it before the node has closed
+    /// it is turned away, with what it brought. Else it is remembered as the one that it goes in by now.
+    fn has_entered(&self, door: SocketAddr) -> bool {
+        let mut entered = self.entered.lock().expect("no panic");
+        let known = entered.contains(&door);
+        if !known {
+            entered.push_back(door);
+            // The system gives the port again some time.
+            if entered.len() > DOORS {
+                entered.pop_front();
+            }
+        }
+        known
     }
 
     /// A text session of one message.
