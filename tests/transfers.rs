@@ -164,6 +164,21 @@ fn a_meeting_that_breaks_off_is_gone_on_with_and_nothing_travels_twice() {
 }
 
 #[test]
+fn who_asks_for_what_is_under_way_already_is_told_when_it_has_arrived() {
+    let star = Star::new("under-way", 2, MANY);
+    star.relay(2).slow_down(200_000);
+    let (mut one, two) = (star.tier1(1), star.tier1(2));
+    // Node 1 brings it by itself, after its start.
+    two.wait_for("peer 1 (Yangon General Hospital) sends: ");
+    one.type_lines(&["8", "2"]);
+    one.wait_for("an earlier sending to it still goes on");
+    star.relay(2).slow_down(0);
+    one.wait_for("The database reached peer 2");
+    star.until_same(2);
+    assert!(one.quit().success() && two.quit().success());
+}
+
+#[test]
 fn a_hundred_changes_in_a_large_database_cost_what_they_are() {
     let star = Star::new("changes", 2, LARGE);
     let (mut one, two) = (star.tier1(1), star.tier1(2));

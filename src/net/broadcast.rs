@@ -188,21 +188,28 @@ fn in_thread(
 /// Sends to one peer what it may lack, on this seat.
 fn retry(context: &Context, peer: PeerNumber, missed: bool, is_urgent: bool, _seat: Seat<()>) {
     let begun = Instant::now();
-    let Some(outcome) = send_to_one(context, peer) else { return };
+    let Some((state, outcome)) = bring(context, peer) else { return };
     let is_full = outcome == Outcome::Full;
-    if !outcome.is_success() && !is_full {
-        return;
-    }
-    let cost = begun.elapsed();
     // Once, not at every meeting with it.
-    if context.monitor.filled(peer, is_full) || (missed && !is_full) {
-        tell_of_one(context, peer, outcome);
+    let is_full_now = is_full && context.monitor.filled(peer, true);
+    if is_full_now || (missed && outcome == Outcome::Unconfirmed) {
+        tell_of_one(context, peer, outcome.clone());
+    }
+    if outcome.is_certain() {
+        context.monitor.filled(peer, false);
+        // A person may have been told meanwhile that the peer does not have it, since this was still under way.
+        send(context, Order::Met(peer, state, outcome));
+    } else {
+        note(context, peer, state, &outcome);
+        if !is_full && outcome != Outcome::Unconfirmed {
+            return;
+        }
     }
     if is_urgent {
         return;
     }
     // The link has a rest before the next one, however slow it is.
-    context.stop.wait((cost * PASS_ON_SHARE).min(RETRY_LAST));
+    context.stop.wait((begun.elapsed() * PASS_ON_SHARE).min(RETRY_LAST));
 }
 
 /// Notes an order; returns its share in the work if it is to send to all now.
@@ -217,10 +224,10 @@ fn take(
         Order::Current(peer, ticket) => {
             debts.paid(peer, ticket);
         }
-        Order::Met(peer, ticket) => {
+        Order::Met(peer, ticket, outcome) => {
             // The person was told that it does not have it.
             if debts.paid(peer, ticket) {
-                tell_of_one(context, peer, Outcome::InStep { new: 0 });
+                tell_of_one(context, peer, outcome);
             }
         }
         Order::Heard(peer) => {
@@ -300,14 +307,19 @@ fn send_to_all(context: &Context) {
     context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
 }
 
-/// Sends the database to one peer.
+/// Sends the database to one peer, for somebody who is told what became of it.
 pub fn send_to_one(context: &Context, number: PeerNumber) -> Option<Outcome> {
+    let (state, outcome) = bring(context, number)?;
+    note(context, number, state, &outcome);
+    Some(outcome)
+}
+
+/// Brings the database as it is now to one peer.
+fn bring(context: &Context, number: PeerNumber) -> Option<(Ticket, Outcome)> {
     let book = context.book();
     let peer = book.peer(number)?;
     let load = Load::now(context);
-    let outcome = deliver::database(context, peer, &load);
-    note(context, number, load.state, &outcome);
-    Some(outcome)
+    Some((load.state, deliver::database(context, peer, &load)))
 }
 
 /// Tells the person what became of a database that was sent to one peer.
@@ -324,7 +336,11 @@ fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) 
         log::info!("peer {peer} does not have the database yet: {outcome:?}");
         Order::Missed(peer)
     };
-    // Waits for room; the broadcast thread never waits for this one. Fails only when the node ends.
+    send(context, order);
+}
+
+/// Waits for room; the broadcast thread never waits for this one. Fails only when the node ends.
+fn send(context: &Context, order: Order) {
     if context.orders.send(order).is_err() {
         log::debug!("the broadcast thread has ended");
     }
@@ -436,8 +452,8 @@ impl Debts {
         match self.owed.get_mut(&peer) {
             Some(debt) if debt.state > state || debt.again => {
                 // It was reached: what has come since is due as it was planned.
-                (debt.failures, debt.tried) = (0, None);
-                false
+                debt.tried = None;
+                std::mem::take(&mut debt.failures) > 0
             }
             _ => self.owed.remove(&peer).is_some_and(|debt| debt.failures > 0),
         }
@@ -552,5 +568,14 @@ mod tests {
         assert_eq!(debts.next_due(&look(now), false), Some((peer(), false)), "not in five minutes");
         debts.paid(peer(), second);
         assert!(!debts.may_lack(peer(), second) && debts.owed.is_empty());
+    }
+
+    #[test]
+    fn who_was_told_of_a_miss_hears_that_it_was_reached_though_more_is_due() {
+        let (mut debts, [first, second]) = (Debts::default(), [1, 2].map(Ticket::from));
+        debts.missed(peer(), first);
+        debts.owe(peer(), second, Duration::ZERO);
+        assert!(debts.paid(peer(), first), "what was missed has arrived");
+        assert!(!debts.paid(peer(), second), "once");
     }
 }

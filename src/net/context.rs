@@ -9,7 +9,7 @@ use crate::net::addresses::Addresses;
 use crate::net::classic::state::Classic;
 use crate::net::members::Members;
 use crate::net::monitor::Monitor;
-use crate::net::notice::{Notice, Notices};
+use crate::net::notice::{Notice, Notices, Outcome};
 use crate::net::sealed::Sealed;
 use crate::net::shelf::Shelves;
 use crate::store::database::{Database, Ticket};
@@ -83,8 +83,8 @@ pub enum Order {
     Applied(PeerNumber),
     /// This peer has all that we had in this state.
     Current(PeerNumber, Ticket),
-    /// This peer called, and has now all that we had in this state.
-    Met(PeerNumber, Ticket),
+    /// The same, and who was told that it does not have it is told what became of it.
+    Met(PeerNumber, Ticket, Outcome),
     /// There was contact with this peer, other than a meeting that went well: if it may lack something, it gets it soon.
     Heard(PeerNumber),
     /// Something was written here that has no hurry of a person's: an alarm, a letter. The others may lack it.

@@ -66,7 +66,7 @@ pub fn answer(context: &Context, peer: PeerNumber, channel: &mut Channel) -> Res
         context.order(match is_full {
             // It has all that it will ever take.
             true => Order::Current(peer, state),
-            false => Order::Met(peer, state),
+            false => Order::Met(peer, state, Outcome::InStep { new: 0 }),
         });
     }
     done

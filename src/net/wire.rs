@@ -114,6 +114,11 @@ impl Wire {
         deadline.left().map(|_| ()).ok_or(Error::Deadline { what: AWAITED })
     }
 
+    /// Whether there is something to read, or nothing will come any more.
+    pub fn has_come(&self) -> bool {
+        self.stream.peek(&mut [0]).is_ok()
+    }
+
     /// Waits until there is something to read.
     pub fn wait_to_read(&self, deadline: Deadline) -> Result<()> {
         self.stop.check()?;

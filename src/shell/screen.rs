@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long the end waits for the last lines to be written.
-const LAST_LINES: Duration = Duration::from_millis(300);
+const LAST_LINES: Duration = Duration::from_millis(500);
 /// How long a full queue is left alone before it is looked at again.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
 /// How often an unread alarm rings again.

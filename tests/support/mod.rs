@@ -31,7 +31,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes that works, on the slowest machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
+/// So many broadcasts reach everybody who is there.
+const MOST_BROADCASTS: usize = 20;
 
 pub const ORGANISATIONS: [&str; 8] = [
     "Yangon General Hospital",
@@ -470,6 +472,34 @@ impl Node {
         self.wait_for("Number (Enter");
         let to = *self.seen.lock().expect("no panic");
         self.lines.0.lock().expect("no panic")[from..to - 1].to_vec()
+    }
+
+    /// Writes a message to a peer. If it is not confirmed at once, it is not kept for later: it is under way.
+    pub fn message(&mut self, to: usize, text: &str) {
+        self.type_lines(&["7", &to.to_string(), text, "quit"]);
+        if self.wait_for_either("keep the message", "Number (Enter") {
+            self.ask(&["n"]);
+        }
+    }
+
+    /// Brings all others up to date until the outcome is `told`: at first somebody may be missed, with whom an earlier
+    /// meeting goes on.
+    pub fn broadcast_until(&mut self, told: &str) {
+        for _ in 0..MOST_BROADCASTS {
+            let before = self.lines.0.lock().expect("no panic").len();
+            self.ask(&["9"]);
+            // It comes before the prompt, or after it.
+            let outcome = wait(&self.lines, |lines| {
+                let is_outcome = |line: &&String| {
+                    line.contains("The database reached") && line.contains(" peers")
+                };
+                lines[before..].iter().find(is_outcome).cloned()
+            });
+            if outcome.expect("it says whom it reached").contains(told) {
+                return;
+            }
+        }
+        panic!("{}: never {told:?}:\n{}", self.name, self.shown());
     }
 
     /// Waits until `times` lines that hold `text` were shown since the node started.

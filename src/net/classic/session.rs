@@ -36,8 +36,12 @@ fn hear(context: &Context, peer: PeerNumber, mut wire: Wire) -> Result<()> {
                 silence = Deadline::after(TEXT_SILENCE);
                 session.feed(buffer.get(..count).unwrap_or_default())
             }
-            // A cut-off character may stay held: then the silence decides.
             Err(Error::Deadline { .. }) if session.holds() && silence.left().is_some() => {
+                // The rest may have come while this thread had to wait for its turn.
+                if wire.has_come() {
+                    continue;
+                }
+                // A cut-off character may stay held: then the silence decides.
                 match session.moment_passed() {
                     None => wait_for_more(&mut wire, silence, &mut session, &mut buffer)?,
                     said => said,

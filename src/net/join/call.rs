@@ -12,13 +12,16 @@ use crate::model::join::limits::{
     JOIN_AGAIN, JOIN_CROWDED, JOIN_DECISION, JOIN_PATIENCE, JOIN_SAVE, MAX_ANSWER,
 };
 use crate::model::join::message::{Clear, Refusal, Sealed, Sorry};
-use crate::model::join::pake::Calling;
+use crate::model::join::pake::{Calling, Element};
 use crate::model::join::request::Request;
 use crate::model::join::welcome::Welcome;
 use crate::model::keys::SecretKey;
 use crate::model::x25519::Own;
 use crate::net::join::talk::{SealedTalk, Talk};
 use std::net::SocketAddr;
+
+/// How often it may be that a door closes the line before it has answered.
+const MOST_CLOSED: usize = 5;
 
 /// Who wants to join.
 #[derive(Debug)]
@@ -55,37 +58,9 @@ impl Newcomer<'_> {
 
 /// Calls at a door with the code that was typed. Where others crowd it comes back, for a while.
 pub fn meet(to: SocketAddr, code: &Code, stop: &Stop) -> Result<Met> {
-    let crowded = Deadline::after(JOIN_CROWDED);
-    loop {
-        match meet_once(to, code, stop) {
-            Err(Error::Busy { .. }) if crowded.left().is_some() => {
-                if stop.wait(JOIN_AGAIN) {
-                    return Err(Error::Stopped);
-                }
-            }
-            done => return done,
-        }
-    }
-}
-
-fn meet_once(to: SocketAddr, code: &Code, stop: &Stop) -> Result<Met> {
     let place = to.to_string();
-    let mut talk = Talk::connect(to, stop).map_err(|error| match error {
-        Error::Stopped => Error::Stopped,
-        other => Error::input(
-            place.clone(),
-            format!("no door for newcomers is open there ({other})"),
-            "ask whether the address is right, and whether the door was opened: it closes after some minutes",
-        ),
-    })?;
+    let (mut talk, calling, element) = come_in(to, code, stop)?;
     let deadline = Deadline::after(JOIN_PATIENCE);
-    let (calling, element) = Calling::begin(code);
-    talk.say(&Clear::Hello(code.door(), element))?;
-    let element = match Clear::decode(&talk.hear(deadline)?)? {
-        Clear::Element(element) => element,
-        Clear::Sorry(why) => return Err(turned_away(why, &place)),
-        _ => return Err(no_door(&place)),
-    };
     let (proving, proof) = calling.answered(&element)?;
     talk.say(&Clear::Proof(proof))?;
     let proof = match Clear::decode(&talk.hear(deadline)?)? {
@@ -101,6 +76,49 @@ fn meet_once(to: SocketAddr, code: &Code, stop: &Stop) -> Result<Met> {
         )
     })?;
     Ok(Met(talk.sealed(Box::new(line), MAX_ANSWER)))
+}
+
+/// Calls until the door answers with its element.
+fn come_in(to: SocketAddr, code: &Code, stop: &Stop) -> Result<(Talk, Calling, Element)> {
+    let (place, crowded, mut closed) = (to.to_string(), Deadline::after(JOIN_CROWDED), 0);
+    loop {
+        // Before it connects: whoever is silent at a door makes room for others.
+        let (calling, element) = Calling::begin(code);
+        let mut talk = Talk::connect(to, stop).map_err(|error| is_closed(error, &place))?;
+        let hello = talk.say(&Clear::Hello(code.door(), element));
+        let answer = hello.and_then(|()| talk.hear(Deadline::after(JOIN_PATIENCE)));
+        let error = match answer {
+            Ok(said) => match Clear::decode(&said)? {
+                Clear::Element(element) => return Ok((talk, calling, element)),
+                Clear::Sorry(why @ Sorry::Crowded) => turned_away(why, &place),
+                Clear::Sorry(why) => return Err(turned_away(why, &place)),
+                _ => return Err(no_door(&place)),
+            },
+            // It made room for others, or it is no door.
+            Err(error @ Error::Device { .. }) if closed < MOST_CLOSED => {
+                closed += 1;
+                error
+            }
+            Err(error) => return Err(error),
+        };
+        if crowded.left().is_none() {
+            return Err(error);
+        }
+        if stop.wait(JOIN_AGAIN) {
+            return Err(Error::Stopped);
+        }
+    }
+}
+
+fn is_closed(error: Error, place: &str) -> Error {
+    match error {
+        Error::Stopped => Error::Stopped,
+        other => Error::input(
+            place,
+            format!("no door for newcomers is open there ({other})"),
+            "ask whether the address is right, and whether the door was opened: it closes after some minutes",
+        ),
+    }
 }
 
 fn turned_away(why: Sorry, place: &str) -> Error {
