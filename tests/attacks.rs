@@ -53,7 +53,7 @@ use support::attacker::{
     guests, identity, let_others_be_served, say, say_in, seconds, socket_to, token, until_decided,
 };
 use support::certificates::{certified_client, certified_server};
-use support::{HEAD, Network, Node, until};
+use support::{HEAD, Network, Node, PATIENCE, until};
 
 /// What all that an attacker can do may cost, kB: thread stacks, buffers, and what the allocator keeps of them.
 const MOST_KB: u64 = 16 * 1024;
@@ -457,20 +457,32 @@ fn slow_reader(held: &Held) {
     let reader = Held::of(&held.folder, Holds::Reader);
     let begun = || {
         let mut raw = reader.enter(Purpose::Refresh);
-        fetched(&mut raw);
-        raw
+        let [signed, _] = fetched(&mut raw);
+        (raw, signed)
     };
     let goes_on = |raw: &mut Raw| {
         raw.frame(&Taking::Want(Want { last: true, buckets: vec![want(0)] }).encode())
             .expect("sent");
         raw.expect()
     };
-    let mut slow = [begun(), begun()];
+    // A copy that took long to make is given for a while, although there is news.
+    let begun_with_other = |old: &[u8]| {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (raw, signed) = begun();
+            if signed != old {
+                return (raw, signed);
+            }
+            assert!(Instant::now() < end, "the news is in no copy");
+        }
+    };
+    let (first, signed) = begun();
+    let mut slow = [first, begun().0];
     deliver(held, "One, , , missing, 5");
-    let mut newer = begun();
+    let (mut newer, signed) = begun_with_other(&signed);
     assert!(matches!(Giving::decode(&goes_on(&mut slow[0])), Ok(Giving::Rows(_))));
     deliver(held, "Two, , , missing, 6");
-    begun();
+    begun_with_other(&signed);
     let refused = Giving::Refused(Declined::Busy).encode();
     assert_eq!(goes_on(&mut slow[1]), refused, "it may be slow for ever");
     assert_eq!(slow[1].until_ended(), NOTHING);

@@ -4,6 +4,7 @@
 
 mod support;
 
+use reunite::model::limits::ALARM_HOLD;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -71,7 +72,7 @@ fn a_purpose_before_its_token_is_understood() {
 fn a_token_without_a_purpose_opens_nothing_and_spoils_no_later_knock() {
     let (network, node, two) = node_and_original("in-half");
     two.send(&socket(), &two.token);
-    two.deliver(&format!("{HEAD}{ANA}\n"));
+    write(&mut two.enter(FILE), &format!("{HEAD}{ANA}\n"));
     wait_for_rows(&node, 1);
     assert_eq!(two.waiting(), [""; 0], "one knock, one answer");
     until("the row is on the disk", || network.people(1) == [ANA]);
@@ -79,12 +80,16 @@ fn a_token_without_a_purpose_opens_nothing_and_spoils_no_later_knock() {
 
 #[test]
 fn datagrams_that_come_twice_open_one_door() {
-    let (_network, node, two) = node_and_original("in-twice");
+    let network = Network::classic("in-twice", 3);
+    let node = network.tier1(1);
+    let [two, three] = [2, 3].map(|number| Original::new(&network, number));
     let socket = socket();
     for datagram in [&two.token, &two.token, TEXT, &two.token, TEXT] {
         two.send(&socket, datagram);
     }
     let door = two.door();
+    // Behind them, so that all five have been looked at before somebody goes in by the door.
+    three.knock(TEXT);
     write(&mut connect(door), "once");
     node.wait_for("once");
     let port = door.port().to_string();
@@ -133,11 +138,19 @@ fn the_originals_alarm_is_an_alarm_in_one_piece_and_in_two() {
     write(&mut two.enter(TEXT), ALARM);
     node.wait_for("EMERGENCY ALARM from peer 2 (Mandalay General Hospital)");
     node.wait_for("!!  SAFEZONE COMPROMISED");
-    let mut session = two.enter(TEXT);
-    write(&mut session, &ALARM[..14]);
-    write(&mut session, &ALARM[14..]);
-    drop(session);
-    node.wait_for("EMERGENCY ALARM from peer 2 (Mandalay General Hospital)");
+    loop {
+        let mut session = two.enter(TEXT);
+        write(&mut session, &ALARM[..14]);
+        let begun = Instant::now();
+        write(&mut session, &ALARM[14..]);
+        let is_quick = begun.elapsed() < ALARM_HOLD / 4;
+        drop(session);
+        let (alarm, message) = ("EMERGENCY ALARM from", "Message from peer 2");
+        if node.wait_for_either(alarm, message) {
+            break;
+        }
+        assert!(!is_quick, "two pieces that came one behind the other were taken for messages");
+    }
     node.wait_for("!!  SAFEZONE COMPROMISED");
 }
 
@@ -193,10 +206,14 @@ fn our_alarm_is_the_originals_bytes_at_every_peer() {
     let mut node = network.tier1(1);
     let peers = [2, 3].map(|number| Original::new(&network, number));
     node.type_lines(&["10", "YES", ""]);
-    for peer in &peers {
-        let (knock, sent) = peer.receive();
-        assert_eq!((knock.purpose.as_str(), sent.as_str()), ("t", ALARM));
-    }
+    std::thread::scope(|scope| {
+        for peer in &peers {
+            scope.spawn(|| {
+                let (knock, sent) = peer.receive();
+                assert_eq!((knock.purpose.as_str(), sent.as_str()), ("t", ALARM));
+            });
+        }
+    });
     node.wait_for("The alarm reached 2 of 2 peers");
 }
 
@@ -388,8 +405,7 @@ fn asked(tier1: &Original, patience: Duration) -> Option<TcpStream> {
 fn refreshed_with(name: &str, copy: &str) -> Vec<String> {
     let network = Network::classic(name, 1);
     let (tier1, mut tier2) = (Original::new(&network, 1), network.tier2(1));
-    tier2.type_lines(&["3"]);
-    write(&mut asked(&tier1, PATIENCE).expect("it listens"), copy);
+    write(&mut tier1.asked_by(&mut tier2), copy);
     tier2.wait_for("Your copy is new");
     let file = network.folder.path().join("tier2-1/T2DATABASE.txt");
     people_of(&std::fs::read_to_string(file).expect("made"))

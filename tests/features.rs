@@ -481,7 +481,8 @@ fn a_message_or_a_database_goes_only_to_another_known_number() {
             assert_shows(&one.ask(&[item, number]), answer);
         }
     }
-    assert_eq!(two.count("peer 1"), 0);
+    assert_eq!(one.count("Sending to") + one.count("Each line goes to"), 0);
+    assert_eq!(two.count("Message from"), 0);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn twelve_nodes_join_one_after_the_other_each_by_the_one_before_and_all_know_all
     }
     // The last one speaks with all, though nobody has told it of any but the one before it.
     nodes[NODES - 1].ask(&["3", "Cyrillianne", "", "", "found"]);
-    nodes[NODES - 1].wait_for(&format!("reached {0} of {0} peers", NODES - 1));
+    nodes[NODES - 1].broadcast_until(&format!("reached {0} of {0} peers", NODES - 1));
     for number in 1..=NODES {
         until("the last person is there", || has(&growing, number, "Cyrillianne"));
     }

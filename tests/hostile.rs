@@ -314,13 +314,6 @@ fn refresh(node: SocketAddr) -> TcpStream {
     accept(&reader.0)
 }
 
-/// Waits until a reader asks `node` for a refresh, and connects to it.
-fn called_by(node: &Original) -> TcpStream {
-    let (_code, _) = node.datagram(PATIENCE).expect("9999");
-    let (address, _) = node.datagram(PATIENCE).expect("IP,PORT");
-    connect(address.replace(',', ":").parse().expect("an address"))
-}
-
 /// A node with many rows, and readers that have asked for them and take nothing.
 fn siege_of_deaf_readers(name: &str) -> (Siege, Vec<TcpStream>) {
     let network = Network::classic(name, 3);
@@ -353,8 +346,7 @@ fn readers_that_never_read_fill_no_memory() {
 fn a_false_node_fills_no_readers_memory() {
     let network = Network::classic("false-node", 1);
     let (node, mut reader) = (Original::new(&network, 1), network.tier2(1));
-    reader.type_lines(&["3"]);
-    let mut copy = called_by(&node);
+    let mut copy = node.asked_by(&mut reader);
     write(&mut copy, "People:\nName, Appearance, Last Seen, Status\n\n");
     // Twice as many rows as any node may hold.
     for part in 0..40 {
@@ -462,8 +454,7 @@ fn no_row_controls_the_terminal() {
 fn no_copy_controls_a_readers_terminal() {
     let network = Network::classic("terminal-copy", 1);
     let (node, mut reader) = (Original::new(&network, 1), network.tier2(1));
-    reader.type_lines(&["3"]);
-    write(&mut called_by(&node), &evil_file("Row", 2));
+    write(&mut node.asked_by(&mut reader), &evil_file("Row", 2));
     reader.wait_for("Your copy is new");
     reader.type_lines(&["1", "2", "Row"]);
     reader.wait_for("match");

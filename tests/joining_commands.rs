@@ -280,12 +280,11 @@ fn where_two_admit_one_alone_opens_no_door_and_the_answer_waits_for_the_other() 
         }
     };
     let mut second = growing.start(2);
-    let members = ["members".to_owned(), growing.file("node2")];
-    until("the other is in the network too", || run(&members, "").0 == Some(0));
+    second.wait_for_any("The ledger now says who belongs to");
     assert_eq!(request(&growing, 3, "three").0, Some(0));
     answer(&mut first, "three", "");
     first.wait_for("this node's voice is given; the network asks for 2");
-    until("the other knows of it", || run(&members, "").1.contains("Clinic 3"));
+    second.wait_for_any("A member asks others to agree");
     answer(&mut second, "three", "answer-three");
     let (done, told) = accept(&growing, 3, &growing.file("answer-three"));
     assert!(done == Some(0) && told.contains("This is node 3"), "{told}");

@@ -140,6 +140,10 @@ fn an_alarm_reaches_who_was_away_once_across_kills_and_only_its_raiser_calls_it_
     listed(&mut two, "by its clock: FIRE IN CAMP 4.");
     assert_eq!(two.count(RINGS), 1);
     noted(&network, 2);
+    until("that it was read on node 2 is on the disk there", || {
+        let ledger = support::reunite().arg("ledger").arg(network.data(2)).arg("--json").output();
+        String::from_utf8_lossy(&ledger.expect("it runs").stdout).contains("alarm_seen")
+    });
     one.kill();
     two.kill();
     let mut two = network.tier1(2);
@@ -169,6 +173,7 @@ fn an_alarm_reaches_who_was_away_once_across_kills_and_only_its_raiser_calls_it_
     listed(&mut two, "by its clock: WATER.");
     let shown = two.ask(&["18", "2"]);
     assert!(shown.iter().any(|line| line == alarm_words::NOT_YOURS), "{shown:#?}");
+    listed(&mut one, "by its clock: WATER.");
     let lines = listed(&mut one, "by its clock: FIRE IN CAMP 4.");
     let fire = lines.iter().find(|line| line.contains("by its clock: FIRE")).expect("listed");
     let number = fire.split_whitespace().next().expect("a number").to_owned();

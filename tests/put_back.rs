@@ -104,9 +104,9 @@ fn written_on(name: &str, hear: &[usize]) -> (Network, PathBuf) {
 fn a_card_that_was_put_back_is_found_out_by_the_peers_and_loses_nothing() {
     let (network, image) = written_on("put-back", &[2, 3]);
     put_back(&network, 1, &image);
+    assert_eq!(names(&network, 1), set(&["One"]));
     let (mut two, mut three) = (network.tier1(2), network.tier1(3));
     let mut one = network.tier1(1);
-    assert_eq!(names(&network, 1), set(&["One"]));
     one.ask(&["9"]);
     until_all_have(&network, &[1], &["One", "Two", "Three"]);
     add(&mut one, "Four");
@@ -138,8 +138,7 @@ fn a_peer_that_was_away_too_does_not_make_a_card_that_was_put_back_fork() {
     let (network, image) = written_on("away", &[2]);
     put_back(&network, 1, &image);
     let (mut one, mut three) = (network.tier1(1), network.tier1(3));
-    one.ask(&["9"]);
-    one.wait_for_any("The database reached 1 of 2 peers: 3.");
+    one.broadcast_until("The database reached 1 of 2 peers: 3.");
     add(&mut one, "Four");
     until_all_have(&network, &[1, 3], &["One", "Four"]);
     let own = own_logs(&mut one);
@@ -162,8 +161,7 @@ fn a_node_that_all_its_peers_confirm_goes_on_in_its_log() {
     until_all_have(&network, &[1, 2, 3], &["One"]);
     assert!(one.quit().success());
     let mut one = network.tier1(1);
-    one.ask(&["9"]);
-    one.wait_for("The database reached 2 of 2 peers");
+    one.broadcast_until("The database reached 2 of 2 peers");
     add(&mut one, "Two");
     until_all_have(&network, &[1, 2, 3], &["One", "Two"]);
     let own = own_logs(&mut one);
@@ -196,8 +194,7 @@ impl Twins {
         let mut right = device(&network, &copied);
         // Both are told that their log ends where they think.
         for node in [&mut left, &mut right] {
-            node.ask(&["9"]);
-            node.wait_for_any("The database reached 2 of 2 peers");
+            node.broadcast_until("The database reached 2 of 2 peers");
         }
         add(&mut left, "Left");
         until_all_have(&network, &[1, 2, 3], &["Before", "Left"]);

@@ -71,11 +71,14 @@ fn only_changes_that_the_other_lacks_travel() {
     two.wait_for("New here: 5000 changes.");
     one.ask(&["4", "1000007", "", "", "", "found"]);
     two.wait_for("New here: 1 change.");
-    // Each line: new, known, waiting, without room.
-    until("both are confirmed", || one.logged().matches("peer 2: Stored").count() == 2);
+    one.wait_for_times("The database reached peer 2", 2);
+    // Each line: new, known, waiting, without room. They also meet by themselves, and node 2 may have fetched it.
+    one.wait_for_log("peer 2: Stored");
     let logged = one.logged();
-    let lines: Vec<_> = logged.lines().filter(|line| line.contains("peer 2: Stored")).collect();
-    assert_eq!([stored(lines[0]), stored(lines[1])], [[5000, 0, 0, 0], [1, 0, 0, 0]]);
+    for line in logged.lines().filter(|line| line.contains("peer 2: Stored")) {
+        let known = [[5000, 0, 0, 0], [1, 0, 0, 0], [0; 4]];
+        assert!(known.iter().any(|counts| stored(line) == counts), "{logged}");
+    }
 }
 
 #[test]
@@ -86,8 +89,9 @@ fn the_same_file_taken_up_by_two_nodes_is_one_set_of_records() {
     let (mut one, two) = (network.tier1(1), network.tier1(2));
     one.ask(&["8", "2"]);
     two.wait_for("New here: 10 changes.");
+    // If node 2 called first, it got what it lacks, and gave the others, which were taken up here too.
     let line = one.wait_for_log("peer 2: Stored");
-    assert_eq!(stored(&line), [10, 490, 0, 0], "ten are new, the others were taken up there too");
+    assert!(stored(&line) == [10, 490, 0, 0] || stored(&line) == [0; 4], "{line}");
     until("both hold the same", || rows(&network, 1) == rows(&network, 2));
     assert_eq!(rows(&network, 1)[0].len(), 500);
 }
@@ -179,6 +183,7 @@ fn a_second_refresh_brings_what_changed_and_drops_what_is_gone() {
     one.ask(&["3", "Nur Begum", "", "Balukhali", "missing"]);
     one.ask(&["4", "1000005", "", "", "", "found"]);
     assert!(reader.ask(&["3"]).contains(&words::refreshed(3001, 3000)));
+    until("both are logged", || reader.logged().matches("of the new copy").count() == 2);
     let logged = reader.logged();
     let last = logged.lines().rfind(|line| line.contains("of the new copy"));
     let came = rows_that_came(last.expect("a second refresh"));
@@ -192,14 +197,14 @@ fn a_second_refresh_brings_what_changed_and_drops_what_is_gone() {
 fn a_node_that_was_started_anew_is_reached_at_once_and_reaches_others() {
     let network = Network::new("anew", 2);
     let (mut one, two) = (network.tier1(1), network.tier1(2));
-    one.ask(&["7", "2", "first", "quit"]);
+    one.message(2, "first");
     two.wait_for("first");
     one.wait_for_any("Your message reached peer 2");
     two.kill();
     let mut two = network.tier1(2);
-    one.ask(&["7", "2", "second", "quit"]);
+    one.message(2, "second");
     two.wait_for("second");
-    two.ask(&["7", "1", "third", "quit"]);
+    two.message(1, "third");
     one.wait_for("third");
 }
 

@@ -11,8 +11,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Instant;
-use support::original::{FILE, Original, TEXT, accept, connect, socket, wait_closed, write};
-use support::{HEAD, Network, Node, PATIENCE, people_of, reunite, until};
+use support::original::{FILE, Original, TEXT, accept, socket, wait_closed, write};
+use support::{HEAD, Network, Node, people_of, reunite, until};
 
 /// The ways in which a node is ended.
 #[derive(Clone, Copy, Debug)]
@@ -244,11 +244,12 @@ fn a_node_ends_in_the_middle_of_a_script() {
     for way in [Way::Interrupt, Way::Terminate] {
         let network = Network::new("end-script", 1);
         let mut node = network.tier1(1);
-        node.type_lines(&["3\nNur Begum\n\n\nmissing"; 150]);
+        // As many as fit into the pipe.
+        node.type_lines(&["3\nNur Begum\n\n\nmissing"; 2900]);
         node.wait_for("Saved.");
-        end(node, way, "a script of 150 additions runs");
+        end(node, way, "a script of 2900 additions runs");
         let done = people_in_whole_file(&network).len();
-        assert!((1..150).contains(&done), "all of the script was done after the signal");
+        assert!((1..2900).contains(&done), "all of the script was done after the signal");
     }
 }
 
@@ -369,10 +370,7 @@ fn a_reader_ends_in_the_middle_of_a_copy_and_keeps_its_old_one() {
         fs::create_dir_all(file.parent().expect("a folder")).expect("made");
         fs::write(&file, old).expect("written");
         let (node, mut reader) = (Original::new(&network, 1), network.tier2(1));
-        reader.type_lines(&["3"]);
-        let (_code, _) = node.datagram(PATIENCE).expect("9999");
-        let (address, _) = node.datagram(PATIENCE).expect("IP,PORT");
-        let mut copy = connect(address.replace(',', ":").parse().expect("an address"));
+        let mut copy = node.asked_by(&mut reader);
         write(&mut copy, "People:\nName, Appearance, Last Seen, Status\n\nBen, , , miss");
         end(reader, way, "a copy comes and stops in the middle");
         assert_eq!(fs::read_to_string(&file).expect("there"), old);

@@ -5,7 +5,7 @@
 #![allow(dead_code, missing_docs, reason = "each test uses its part of this")]
 #![allow(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use super::{Network, Node, PATIENCE, copy, until};
+use super::{Network, Node, PATIENCE, copy};
 use reunite::base::clock::Deadline;
 use reunite::base::error::Result;
 use reunite::base::threads::Stop;
@@ -191,7 +191,7 @@ impl Held {
 
     /// Knocks, and waits for the answer.
     pub fn knock(&self, purpose: Purpose) -> Knocked {
-        Knocked::with_answer(
+        Knocked::insisting(
             &self.datagrams(),
             self.errand(purpose),
             &socket_to(self.node),
@@ -241,6 +241,9 @@ pub fn number(number: usize) -> PeerNumber {
 
 // --- knocking ---
 
+/// After this time without an answer a datagram is sent again.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// A call, datagram by datagram.
 pub struct Knocked {
     pub hello: Vec<u8>,
@@ -252,17 +255,27 @@ pub struct Knocked {
 impl Knocked {
     /// Gets a cookie and sends the knock. Its answer, if there is one, is still to come.
     pub fn sent(datagrams: &Datagrams, errand: Errand, socket: &UdpSocket, to: SocketAddr) -> Self {
-        Self::call(datagrams, errand, socket, to, false)
+        Self::call(datagrams, errand, socket, to, (false, PATIENCE))
     }
 
-    /// Gets a cookie, knocks, and waits for the answer.
+    /// Gets a cookie, knocks, and waits for the answer, each once: nothing else comes to the socket.
     pub fn with_answer(
         datagrams: &Datagrams,
         errand: Errand,
         socket: &UdpSocket,
         to: SocketAddr,
     ) -> Self {
-        Self::call(datagrams, errand, socket, to, true)
+        Self::call(datagrams, errand, socket, to, (true, PATIENCE))
+    }
+
+    /// The same, as every caller does it: what is not answered is sent again.
+    fn insisting(
+        datagrams: &Datagrams,
+        errand: Errand,
+        socket: &UdpSocket,
+        to: SocketAddr,
+    ) -> Self {
+        Self::call(datagrams, errand, socket, to, (true, AGAIN))
     }
 
     fn call(
@@ -270,17 +283,17 @@ impl Knocked {
         errand: Errand,
         socket: &UdpSocket,
         to: SocketAddr,
-        answered: bool,
+        (answered, again): (bool, Duration),
     ) -> Self {
         let begun = Instant::now();
         let mut caller = Caller::new(datagrams, errand, rand::random(), begun);
         let hello = caller.due(begun).expect("a hello").to_vec();
-        let cookie = asked(socket, &hello, COOKIE, to);
+        let cookie = asked(socket, &hello, (COOKIE, again), to);
         let mut progress = caller.datagram(&cookie, begun).expect("a cookie");
         let knock = caller.due(begun).expect("a knock").to_vec();
         let mut answer = Vec::new();
         if answered {
-            answer = asked(socket, &knock, PORT, to);
+            answer = asked(socket, &knock, (PORT, again), to);
             progress = caller.datagram(&answer, begun).expect("an answer");
         } else {
             socket.send_to(&knock, to).expect("sent");
@@ -297,13 +310,18 @@ impl Knocked {
     }
 }
 
-/// The answer of this length to a datagram, which is sent again, as every caller does, until there is one.
-fn asked(socket: &UdpSocket, bytes: &[u8], length: usize, to: SocketAddr) -> Vec<u8> {
+/// The answer of this length to a datagram, which is sent again after so long, until there is one.
+fn asked(
+    socket: &UdpSocket,
+    bytes: &[u8],
+    (length, again): (usize, Duration),
+    to: SocketAddr,
+) -> Vec<u8> {
     let end = Instant::now() + PATIENCE;
     let mut buffer = [0; 512];
     while Instant::now() < end {
         socket.send_to(bytes, to).expect("sent");
-        socket.set_read_timeout(Some(Duration::from_millis(500))).expect("set");
+        socket.set_read_timeout(Some(again)).expect("set");
         match socket.recv(&mut buffer) {
             Ok(count) if count == length => return buffer[..count].to_vec(),
             _ => {}
@@ -521,10 +539,17 @@ impl Played {
         let ip = self.socket.local_addr().expect("bound").ip();
         let listener = TcpListener::bind((ip, 0)).expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        self.socket.set_read_timeout(Some(PATIENCE)).expect("set");
-        let mut buffer = [0; 512];
-        loop {
-            let (count, from) = self.socket.recv_from(&mut buffer).expect("a datagram");
+        listener.set_nonblocking(true).expect("set");
+        self.socket.set_read_timeout(Some(Duration::from_millis(5))).expect("set");
+        let (mut buffer, mut binds) = ([0; 512], Vec::new());
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            // A caller that was not answered soon enough calls anew: then it is the last answer that counts.
+            if let Ok((stream, _)) = listener.accept() {
+                stream.set_nonblocking(false).expect("set");
+                return (ready(stream), binds.pop().expect("it was answered"));
+            }
+            let Ok((count, from)) = self.socket.recv_from(&mut buffer) else { continue };
             match self.gate.datagram(&buffer[..count], from, Instant::now()) {
                 Decision::Answer(bytes) => {
                     self.socket.send_to(&bytes, from).expect("sent");
@@ -533,11 +558,12 @@ impl Played {
                     let (answer, bind) = knock.open(port, rand::random()).expect("sealed");
                     self.gate.answered(&answer);
                     self.socket.send_to(answer.bytes(), from).expect("sent");
-                    return (accept(&listener), bind);
+                    binds.push(bind);
                 }
                 Decision::Silence(_) => {}
             }
         }
+        panic!("nobody comes in");
     }
 
     /// Waits for a knock, and lets the visitor in over this TLS.
@@ -550,18 +576,6 @@ impl Played {
         raw.frame(&Opened::Welcome.encode()).expect("it listens");
         raw
     }
-}
-
-fn accept(listener: &TcpListener) -> TcpStream {
-    listener.set_nonblocking(true).expect("set");
-    let mut stream = None;
-    until("somebody comes in", || {
-        stream = listener.accept().ok();
-        stream.is_some()
-    });
-    let (stream, _) = stream.expect("somebody");
-    stream.set_nonblocking(false).expect("set");
-    ready(stream)
 }
 
 /// How long something lasted, for what is only told.

@@ -1,7 +1,7 @@
 //! A node of the original, played by the test with raw sockets: it knocks, answers, sends and receives as
 //! the nodes of 2023 did, byte for byte.
 
-use super::{Network, PATIENCE, until};
+use super::{Network, Node, PATIENCE, until};
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -18,8 +18,14 @@ pub const ALARM: &str = "EMERGENCY BROADCAST - - SAFEZONE COMPROMISED";
 const PAUSE: Duration = Duration::from_millis(100);
 /// After this time without an answer a knock is repeated, where it is.
 const AGAIN: Duration = Duration::from_millis(250);
+/// After this time without an answer the original's knock was not understood.
+const UNANSWERED: Duration = Duration::from_secs(4);
+/// How long it is looked whether somebody stands at a door.
+const MOMENT: Duration = Duration::from_millis(2);
 /// The last doors to which late answers may come.
-const DOORS: usize = 64;
+const DOORS: usize = 8;
+/// A door is closed so long after somebody has gone in by it.
+const CLOSED: Duration = Duration::from_secs(2);
 
 /// A peer of node 1.
 #[derive(Debug)]
@@ -29,7 +35,7 @@ pub struct Original {
     pub listener: UdpSocket,
     node: SocketAddr,
     answered: Mutex<Vec<SocketAddr>>,
-    entered: Mutex<VecDeque<SocketAddr>>,
+    entered: Mutex<VecDeque<(SocketAddr, Instant)>>,
 }
 
 /// A knock as it came.
@@ -63,26 +69,41 @@ impl Original {
         self.send(from, purpose);
     }
 
-    /// Knocks in the original's pace, and waits for the door.
+    /// Knocks in the original's pace, and waits for the door. If both halves came too far apart, it knocks again.
     pub fn knock(&self, purpose: &str) -> SocketAddr {
-        let socket = socket();
-        self.send(&socket, &self.token);
-        thread::sleep(PAUSE);
-        self.send(&socket, purpose);
-        self.door()
+        let (socket, end) = (socket(), Instant::now() + PATIENCE);
+        while Instant::now() < end {
+            self.send(&socket, &self.token);
+            thread::sleep(PAUSE);
+            self.send(&socket, purpose);
+            if let Some(door) = self.door_within(UNANSWERED) {
+                return door;
+            }
+        }
+        panic!("no door opens for peer {}", self.number);
     }
 
-    /// Waits for the port that the node answers, byte for byte as the original's, and from its listener.
+    /// Waits for the port that the node answers, byte for byte as the original's, and from its listener. It is
+    /// gone in by, and never named again by a late answer.
     pub fn door(&self) -> SocketAddr {
-        let (mut answer, mut from) = self.reply(PATIENCE).expect("an answer");
-        while from != self.node {
-            // A knock of the node's own: it brings the others its database after its start.
-            (answer, from) = self.reply(PATIENCE).expect("an answer");
+        self.door_within(PATIENCE).expect("an answer")
+    }
+
+    fn door_within(&self, patience: Duration) -> Option<SocketAddr> {
+        loop {
+            let (answer, from) = self.reply(patience)?;
+            if from != self.node {
+                // A knock of the node's own: it brings the others its database after its start.
+                continue;
+            }
+            assert!(answer.bytes().all(|byte| byte.is_ascii_digit()), "{answer:?}");
+            let port: u16 = answer.parse().expect("a port");
+            assert!((30_000..=60_000).contains(&port), "{port}");
+            let door = SocketAddr::new(self.node.ip(), port);
+            if !self.has_entered(door) {
+                return Some(door);
+            }
         }
-        assert!(answer.bytes().all(|byte| byte.is_ascii_digit()), "{answer:?}");
-        let port: u16 = answer.parse().expect("a port");
-        assert!((30_000..=60_000).contains(&port), "{port}");
-        SocketAddr::new(self.node.ip(), port)
     }
 
     /// Knocks, and goes in.
@@ -111,14 +132,15 @@ impl Original {
         panic!("no door opens for peer {}", self.number);
     }
 
-    /// Whether it went in by this door a short time ago: a second who comes to it before the node has closed
-    /// it is turned away, with what it brought. Else it is remembered as the one that it goes in by now.
+    /// Whether it went in by this door a moment ago: a second who comes to it before the node has closed it is turned
+    /// away, with what it brought. Else it is remembered as the one that it goes in by now.
     fn has_entered(&self, door: SocketAddr) -> bool {
-        let mut entered = self.entered.lock().expect("no panic");
-        let known = entered.contains(&door);
+        let (mut entered, now) = (self.entered.lock().expect("no panic"), Instant::now());
+        // The system gives the port again some time.
+        entered.retain(|(_, when)| now.duration_since(*when) < CLOSED);
+        let known = entered.iter().any(|(one, _)| *one == door);
         if !known {
-            entered.push_back(door);
-            // The system gives the port again some time.
+            entered.push_back((door, now));
             if entered.len() > DOORS {
                 entered.pop_front();
             }
@@ -134,6 +156,23 @@ impl Original {
     /// A file session; the original closes as soon as it has sent all.
     pub fn deliver(&self, file: &str) {
         write(&mut self.insist(FILE), file);
+    }
+
+    // --- as the one whom a reader asks ---
+
+    /// Has a reader ask for a copy, and connects to where it listens; it does so for a second and a half only.
+    pub fn asked_by(&self, reader: &mut Node) -> TcpStream {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            reader.type_lines(&["3"]);
+            let (_code, _) = self.datagram(PATIENCE).expect("9999");
+            let (address, _) = self.datagram(PATIENCE).expect("IP,PORT");
+            let address: SocketAddr = address.replace(',', ":").parse().expect("an address");
+            if let Ok(stream) = TcpStream::connect(address) {
+                return ready(stream);
+            }
+        }
+        panic!("the reader does not listen");
     }
 
     // --- as the one at whom the node knocks ---
@@ -183,12 +222,18 @@ impl Original {
     /// Answers every knock from the socket `from`, each with a new door, until the node comes in by one;
     /// takes all that it sends.
     pub fn receive_by(&self, from: &UdpSocket) -> String {
-        let end = Instant::now() + PATIENCE;
+        let (end, mut doors) = (Instant::now() + PATIENCE, Vec::new());
         while Instant::now() < end {
             let (knock, door) = (self.any_knock(), self.open_door());
             self.answer(&knock, from, &door);
-            if let Some(mut stream) = accept_within(&door, AGAIN) {
-                return read(&mut stream);
+            doors.push(door);
+            // By an earlier one too: they stay open, and who has come to one late is let in.
+            let until = Instant::now() + AGAIN;
+            while Instant::now() < until {
+                if let Some(mut stream) = doors.iter().find_map(|door| accept_within(door, MOMENT))
+                {
+                    return read(&mut stream);
+                }
             }
         }
         panic!("the node does not come in to peer {}", self.number);
