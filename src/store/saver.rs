@@ -78,11 +78,11 @@ impl Database {
             }
             let begun = Instant::now();
             let pause = match self.save(stop, ending, text_at, &tell) {
-                Ok(is_text) => {
-                    if is_text {
+                Ok(saved) => {
+                    if saved.is_text {
                         text_at = Instant::now() + text_pause(begun.elapsed());
                     }
-                    if std::mem::take(&mut failures) > 0 {
+                    if std::mem::take(&mut failures) > 0 || saved.had_failed {
                         tell(Disk::Well);
                     }
                     MOST_PAUSE.min(begun.elapsed() * 5)
@@ -129,16 +129,18 @@ impl Database {
         self.file().close()
     }
 
-    /// Writes what is due. Returns whether the text was.
+    /// Writes what is due.
     fn save(
         &self,
         stop: &Stop,
         ending: bool,
         text_at: Instant,
         tell: &impl Fn(Disk),
-    ) -> Result<bool> {
+    ) -> Result<Saved> {
         let file = self.file();
-        if lock(&self.0.inner).journal.has_failed() {
+        // Whoever wrote it has been told that it is not on the disk.
+        let had_failed = lock(&self.0.inner).journal.has_failed();
+        if had_failed {
             file.resume()?;
             lock(&self.0.inner).journal.again();
         }
@@ -152,7 +154,7 @@ impl Database {
         if is_due {
             self.write_text(stop, tell)?;
         }
-        Ok(is_due)
+        Ok(Saved { is_text: is_due, had_failed })
     }
 
     // --- the text ---
@@ -223,6 +225,14 @@ impl Database {
         *lock(&self.0.seen) = Seen { print, people, showed };
         Ok(Edits { changes: taken.new, stale: taken.stale, strange })
     }
+}
+
+/// What was written.
+struct Saved {
+    /// Whether the text was.
+    is_text: bool,
+    /// Whether the ledger could not be written before.
+    had_failed: bool,
 }
 
 /// How long the text need not be written again that took so long to write.
@@ -314,6 +324,7 @@ impl Source for Shown<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::files::beside;
     use crate::store::opening::tests::Scratch;
     use std::cell::RefCell;
     use std::fs;
@@ -337,7 +348,7 @@ mod tests {
         let (database, _) = scratch.open();
         let (stop, now) = (Stop::default(), Instant::now());
         let is_written = |ending, text_at| {
-            database.save(&stop, ending, text_at, &|_| ()).expect("room on the disk")
+            database.save(&stop, ending, text_at, &|_| ()).expect("room on the disk").is_text
         };
         assert!(is_written(false, now));
         database.merge(&[(Section::People, row("Ana"))]).expect("room");
@@ -362,13 +373,34 @@ mod tests {
         scratch.enter(&database, &row("Ana"));
         assert!(save().is_err() && save().is_err());
         fs::remove_dir(&in_the_way).expect("empty");
-        assert!(save().expect("room on the disk") && !save().expect("room on the disk"));
+        let is_written = || save().expect("room on the disk").is_text;
+        assert!(is_written() && !is_written());
         assert_eq!(*told.borrow(), []);
         fs::remove_file(scratch.file("DATABASE1.txt")).expect("there");
-        assert!(save().expect("room on the disk"));
+        assert!(is_written());
         assert_eq!(*told.borrow(), [Disk::Gone]);
         drop(database);
         let (_, loaded) = scratch.open();
         assert_eq!((loaded.rows, loaded.taken_up, loaded.lost), ([1, 0, 0], 0, false));
+    }
+
+    #[test]
+    fn that_the_disk_can_be_written_again_is_told_whoever_found_that_it_could_not() {
+        let scratch = Scratch::new("found");
+        let (in_the_way, _) = beside(&scratch.file("DATABASE1.ledger"));
+        fs::create_dir(&in_the_way).expect("a folder");
+        let (database, _) = scratch.open();
+        // As whoever enters it is told.
+        let (_, ticket) = database.merge(&[(Section::People, row("Ana"))]).expect("room");
+        assert!(database.wait_saved(ticket, HOUR, &Stop::default()).is_err());
+        fs::remove_dir(&in_the_way).expect("empty");
+        let (stop, told) = (Stop::default(), RefCell::new(Vec::new()));
+        database
+            .keep_saved(&stop, |disk| {
+                told.borrow_mut().push(disk);
+                stop.set();
+            })
+            .expect("closed");
+        assert_eq!(*told.borrow(), [Disk::Well]);
     }
 }
