@@ -328,6 +328,7 @@ mod tests {
     use crate::store::opening::tests::Scratch;
     use std::cell::RefCell;
     use std::fs;
+    use std::thread;
 
     const HOUR: Duration = Duration::from_secs(3600);
 
@@ -395,12 +396,14 @@ mod tests {
         assert!(database.wait_saved(ticket, HOUR, &Stop::default()).is_err());
         fs::remove_dir(&in_the_way).expect("empty");
         let (stop, told) = (Stop::default(), RefCell::new(Vec::new()));
-        database
-            .keep_saved(&stop, |disk| {
-                told.borrow_mut().push(disk);
-                stop.set();
-            })
-            .expect("closed");
+        let tell = |disk| {
+            told.borrow_mut().push(disk);
+            stop.set();
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| (stop.wait(Duration::from_secs(20)), stop.set()));
+            database.keep_saved(&stop, tell).expect("closed");
+        });
         assert_eq!(*told.borrow(), [Disk::Well]);
     }
 }
