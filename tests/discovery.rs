@@ -7,6 +7,7 @@
 mod links;
 mod support;
 
+use reunite::base::threads::Stop;
 use reunite::model::beacon::{Audience, BEACON, Beacon, Lamp, Seal, Watch};
 use reunite::model::identity::Identity;
 use reunite::model::keys::{NetworkKeys, SecretKey};
@@ -187,7 +188,9 @@ fn hear_on(ears: &Broadcasts, enough: &mut dyn FnMut(&[u8], SocketAddr) -> bool)
     let (end, mut done) = (Instant::now() + PATIENCE * 2, false);
     while !done {
         assert!(Instant::now() < end, "no such beacon came");
-        ears.hear(Duration::from_millis(100), |bytes, from| done |= enough(bytes, from));
+        ears.hear(Duration::from_millis(100), &Stop::default(), |bytes, from| {
+            done |= enough(bytes, from)
+        });
     }
 }
 

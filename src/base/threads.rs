@@ -1,9 +1,11 @@
 //! The one way to start a thread, the one flag that ends them all, and the crew that joins them.
 
 use crate::base::error::{Error, Result};
+use rustix::event::{EventfdFlags, eventfd};
 use std::fmt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread::{self, Builder, JoinHandle, Scope, ScopedJoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -33,28 +35,55 @@ const LOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// The node's stop flag: set once, seen by all threads within one slice of waiting.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<(Mutex<bool>, Condvar)>);
+pub struct Stop(Arc<Flag>);
+
+#[derive(Debug, Default)]
+struct Flag {
+    is_set: Mutex<bool>,
+    bell: Condvar,
+    /// Can be read once the flag is set: eventfd(2), made for the first who asks.
+    wake: OnceLock<Option<OwnedFd>>,
+}
 
 impl Stop {
     /// Ends the node.
     pub fn set(&self) {
-        *lock(&self.0.0) = true;
-        self.0.1.notify_all();
+        *lock(&self.0.is_set) = true;
+        self.0.bell.notify_all();
+        self.ring();
     }
 
     /// Whether the node is ending.
     pub fn is_set(&self) -> bool {
-        *lock(&self.0.0)
+        *lock(&self.0.is_set)
+    }
+
+    /// What can be read once the flag is set, to wait for it together with sockets; `None` if the system has no more.
+    pub fn wake(&self) -> Option<BorrowedFd<'_>> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let wake = self.0.wake.get_or_init(|| eventfd(0, flags).ok()).as_ref();
+        if self.is_set() {
+            self.ring();
+        }
+        wake.map(AsFd::as_fd)
+    }
+
+    /// Wakes who waits in poll(2). It stays readable: nobody reads it.
+    fn ring(&self) {
+        if let Some(Some(wake)) = self.0.wake.get() {
+            // It fails only when it was rung very often already.
+            let _ = rustix::io::write(wake, &1_u64.to_ne_bytes());
+        }
     }
 
     /// Waits for `duration`, or less if the node ends. Returns whether it ends.
     pub fn wait(&self, duration: Duration) -> bool {
         let end = Instant::now() + duration;
-        let mut stopped = lock(&self.0.0);
+        let mut stopped = lock(&self.0.is_set);
         while !*stopped {
             let Some(left) = end.checked_duration_since(Instant::now()) else { return false };
-            stopped =
-                self.0.1.wait_timeout(stopped, left).unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.0.bell.wait_timeout(stopped, left);
+            stopped = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }

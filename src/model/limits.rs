@@ -261,6 +261,8 @@ pub const STORE_WAIT: Duration = Duration::from_secs(60);
 pub const SAVED_SOON: Duration = Duration::from_secs(2);
 /// Longest time that any thread blocks before it looks at the stop flag.
 pub const SLICE: Duration = Duration::from_millis(200);
+/// Longest time that a thread blocks which the stop flag wakes.
+pub const WOKEN_LOOK: Duration = Duration::from_secs(10);
 /// How often a thread that is woken when there is work looks around all the same: an idle node is idle.
 pub const IDLE_LOOK: Duration = Duration::from_secs(1);
 /// Read buffer, bytes.

@@ -10,7 +10,7 @@ use crate::model::beacon::{
 use crate::model::identity::Identity;
 use crate::model::ids::PeerNumber;
 use crate::model::keys::IdentityKey;
-use crate::model::limits::{BEACON_PORTS, LOOK_AT_ADDRESSES};
+use crate::model::limits::{BEACON_PORTS, LOOK_AT_ADDRESSES, WOKEN_LOOK};
 use crate::model::liveness::State;
 use crate::model::rumour::Apart;
 use crate::net::addresses::Addresses;
@@ -23,10 +23,7 @@ use crate::store::peer_book::{Peer, PeerBook};
 use rand::seq::IndexedRandom;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long a thread waits for beacons before it looks at the stop flag: an idle node is idle.
-const HEAR: Duration = Duration::from_millis(250);
+use std::time::Instant;
 
 /// What a node needs to be found.
 #[derive(Debug)]
@@ -102,10 +99,13 @@ pub fn run(
         }
         match &broadcasts {
             Some(broadcasts) => {
-                broadcasts.hear(next.min(HEAR), |bytes, from| keeper.hear(bytes, from));
+                broadcasts.hear(next, &context.stop, |bytes, from| {
+                    keeper.follow();
+                    keeper.hear(bytes, from);
+                });
             }
             None => {
-                context.stop.wait(next.min(HEAR));
+                context.stop.wait(next);
             }
         }
     }
@@ -218,7 +218,7 @@ pub fn listen_as_reader(book: &PeerBook, addresses: &Addresses, stop: &Stop) -> 
     let broadcasts = Broadcasts::on(ports(addresses, book))
         .map_err(|cause| Error::device("listen to beacons", cause))?;
     while !stop.is_set() {
-        broadcasts.hear(HEAR, |bytes, from| {
+        broadcasts.hear(WOKEN_LOOK, stop, |bytes, from| {
             let Ok(sighting) = watch.datagram(bytes, from, Instant::now()) else { return };
             let peer: Option<&Peer> = book.peer(sighting.member);
             if peer.is_some_and(|peer| addresses.sighted(peer, sighting.address)) {

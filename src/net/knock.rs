@@ -1,18 +1,19 @@
 //! The listener of a sealed network: one thread that reads every datagram, believes none, and dies of none.
 //! What it decides, `model::gate` decides.
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::threads::{Stop, lock};
 use crate::base::throttle::Throttle;
+use crate::base::waiting::wait_to_read;
 use crate::model::datagram::{KNOCK, Refusal};
 use crate::model::gate::{Decision, Knock, Visitor};
-use crate::model::limits::{BUSY_RETRY, SLICE};
+use crate::model::limits::{BUSY_RETRY, WOKEN_LOOK};
 use crate::net::context::{Context, Order};
 use crate::net::door;
 use crate::net::sealed::Sealed;
-use crate::net::udp::answer;
-use crate::net::wire::is_not_yet;
+use crate::net::udp::{answer, receive_at_once};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,9 +24,6 @@ pub fn listen(
     socket: &Arc<UdpSocket>,
     end: &Stop,
 ) -> Result<()> {
-    socket
-        .set_read_timeout(Some(SLICE))
-        .map_err(|cause| Error::device("set up the listener", cause))?;
     let mut listener = Listener {
         context,
         sealed,
@@ -37,18 +35,19 @@ pub fn listen(
     // One byte more than the longest datagram: a longer one is seen to be longer.
     let mut buffer = [0; KNOCK + 1];
     while !context.stop.is_set() && !end.is_set() {
-        match socket.recv_from(&mut buffer) {
-            Ok((count, from)) => {
+        let came = receive_at_once(socket, &mut buffer).and_then(|came| match came {
+            Some((count, from)) => {
                 listener.datagram(buffer.get(..count).unwrap_or_default(), from, Instant::now());
+                Ok(())
             }
-            Err(cause) if is_not_yet(&cause) => {}
-            Err(cause) => {
-                // Linux reports here what became of datagrams sent earlier: no reason to stop.
-                if let Some(hushed) = listener.failures.note(Instant::now()) {
-                    log::warn!("listener: {cause}; {hushed} such before");
-                }
-                context.stop.wait(Duration::from_millis(1));
+            None => wait_to_read([socket.as_fd()], &[&context.stop, end], WOKEN_LOOK),
+        });
+        if let Err(cause) = came {
+            // Linux reports here what became of datagrams sent earlier: no reason to stop.
+            if let Some(hushed) = listener.failures.note(Instant::now()) {
+                log::warn!("listener: {cause}; {hushed} such before");
             }
+            context.stop.wait(Duration::from_millis(1));
         }
     }
     Ok(())

@@ -2,18 +2,18 @@
 //! `model::liveness` says. Who comes back is brought into step at once.
 
 use crate::base::error::{Error, Result};
+use crate::base::waiting::wait_to_read;
 use crate::model::datagram::{Answer, COOKIE, CallId};
+use crate::model::limits::IDLE_LOOK;
 use crate::net::context::Context;
 use crate::net::sealed::Sealed;
-use crate::net::udp::any_socket;
-use crate::net::wire::is_not_yet;
+use crate::net::udp::{any_socket, receive_at_once};
 use crate::store::peer_book::Peer;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// Longest wait: then it looks at the stop flag.
-const LONGEST: Duration = Duration::from_millis(250);
-/// Shortest wait on a socket: a time of zero would be for ever.
+/// Shortest wait.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Probes peers until the node stops. `between` is called now and then, and must not take long.
@@ -30,13 +30,13 @@ pub fn run(context: &Context, sealed: &Sealed, mut between: impl FnMut()) -> Res
                         now
                     }
                     // It has just left: the monitor knows in a moment.
-                    None => now + LONGEST,
+                    None => now + IDLE_LOOK,
                 }
             }
             Err(Some(next)) => next.max(now + SHORTEST),
-            Err(None) => now + LONGEST,
+            Err(None) => now + IDLE_LOOK,
         };
-        let until = next.min(now + LONGEST);
+        let until = next.min(now + IDLE_LOOK);
         sockets.hear(context, sealed, until);
     }
     Ok(())
@@ -78,30 +78,24 @@ impl Sockets {
 
     /// Takes answers until then.
     fn hear(&mut self, context: &Context, sealed: &Sealed, until: Instant) {
-        let mut turn = 0_usize;
         while !context.stop.is_set() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return;
             }
-            let open: Vec<_> = self.v4.iter().chain(&self.v6).collect();
-            let Some(socket) = open.get(turn % open.len().max(1)) else {
-                context.stop.wait(left);
-                return;
-            };
-            // With both families in use each has half of the time.
-            let slice = if open.len() > 1 { left.min(LONGEST / 10) } else { left };
-            turn += 1;
+            let open = || self.v4.iter().chain(&self.v6);
+            let waited = wait_to_read(open().map(AsFd::as_fd), &[&context.stop], left);
             let mut buffer = [0; COOKIE + 1];
-            let waits = socket.set_read_timeout(Some(slice.max(SHORTEST)));
-            match waits.and_then(|()| socket.recv_from(&mut buffer)) {
-                Ok((count, _)) => answer(context, sealed, buffer.get(..count).unwrap_or_default()),
-                Err(cause) if is_not_yet(&cause) => {}
-                // Nobody listens where a probe went: the next one is due in a moment.
-                Err(cause) => {
-                    log::debug!("probes: {cause}");
-                    context.stop.wait(SHORTEST);
+            let heard = open().try_for_each(|socket| {
+                if let Some((count, _)) = receive_at_once(socket, &mut buffer)? {
+                    answer(context, sealed, buffer.get(..count).unwrap_or_default());
                 }
+                Ok(())
+            });
+            // Nobody listens where a probe went: the next one is due in a moment.
+            if let Err(cause) = waited.and(heard) {
+                log::debug!("probes: {cause}");
+                context.stop.wait(SHORTEST);
             }
         }
     }

@@ -1,9 +1,13 @@
 //! UDP sockets of our own.
 
+use crate::base::threads::Stop;
+use crate::base::waiting::wait_to_read;
 use crate::model::beacon::BEACON;
 use crate::net::wire::is_not_yet;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with, sockopt};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recvfrom, socket_with, sockopt,
+};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -20,6 +24,18 @@ pub fn any_socket(to: SocketAddr) -> std::io::Result<UdpSocket> {
 pub fn answer(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
     if let Err(cause) = socket.send_to(bytes, to) {
         log::debug!("answer {to}: {cause}");
+    }
+}
+
+/// The next datagram, if one has come: how long it is, and from whom. The socket may be one that blocks.
+pub fn receive_at_once(
+    socket: &UdpSocket,
+    buffer: &mut [u8],
+) -> std::io::Result<Option<(usize, SocketAddr)>> {
+    match recvfrom(socket, buffer, RecvFlags::DONTWAIT) {
+        Ok((count, _, Some(from))) => Ok(Some((count, SocketAddr::try_from(from)?))),
+        Ok((_, _, None)) | Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(cause) => Err(cause.into()),
     }
 }
 
@@ -62,13 +78,9 @@ impl Broadcasts {
     }
 
     /// Waits, not longer than this, and hands on what has come.
-    pub fn hear(&self, wait: Duration, take: impl FnMut(&[u8], SocketAddr)) {
-        let wait = Timespec::try_from(wait).unwrap_or_default();
-        let mut ready: Vec<_> =
-            self.0.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
-        match poll(&mut ready, Some(&wait)) {
-            Ok(0) => {}
-            Ok(_) => self.heard(take),
+    pub fn hear(&self, wait: Duration, stop: &Stop, take: impl FnMut(&[u8], SocketAddr)) {
+        match wait_to_read(self.sockets(), &[stop], wait) {
+            Ok(()) => self.heard(take),
             Err(cause) => log::debug!("wait for broadcasts: {cause}"),
         }
     }
@@ -121,7 +133,7 @@ mod tests {
         for ear in ears {
             let (mut heard, begun) = (Vec::new(), Instant::now());
             while heard.is_empty() && begun.elapsed() < Duration::from_secs(60) {
-                ear.hear(Duration::from_millis(100), |bytes, from| {
+                ear.hear(Duration::from_millis(100), &Stop::default(), |bytes, from| {
                     heard.push((bytes.to_vec(), from.ip()));
                 });
             }

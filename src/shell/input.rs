@@ -2,7 +2,8 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::threads::Stop;
-use crate::model::limits::{MAX_TYPED, SLICE};
+use crate::base::waiting::wait_to_read;
+use crate::model::limits::{MAX_TYPED, WOKEN_LOOK};
 use crate::shell::editor::{Editor, Key};
 use crate::shell::keys::{Decoder, Pressed};
 use crate::shell::screen::Screen;
@@ -11,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::AsFd;
 
 /// What came instead of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,13 +137,15 @@ impl Input {
         }
     }
 
-    /// Waits a slice for further bytes. `ended` is set when there will be none: the pipe is closed, or the
+    /// Waits a while for further bytes. `ended` is set when there will be none: the pipe is closed, or the
     /// terminal is gone.
     fn read_more(&mut self) -> Result<Vec<u8>> {
         let wrong = |cause: Errno| Error::device("read standard input", cause.into());
         let stdin = io::stdin();
-        let slice = Timespec::try_from(SLICE).ok();
-        match rustix::event::poll(&mut [PollFd::new(&stdin, PollFlags::IN)], slice.as_ref()) {
+        wait_to_read([stdin.as_fd()], &[&self.stop], WOKEN_LOOK)
+            .map_err(|cause| Error::device("wait for standard input", cause))?;
+        let nothing = Timespec::default();
+        match rustix::event::poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&nothing)) {
             Ok(0) | Err(Errno::INTR) => return Ok(Vec::new()),
             Ok(_) => {}
             Err(cause) => return Err(wrong(cause)),

@@ -85,6 +85,12 @@ impl Pairing {
         }
     }
 
+    /// Whether no half waits for its other one.
+    pub fn is_idle(&self) -> bool {
+        let [tokens, purposes] = [self.tokens.is_empty(), self.purposes.is_empty()];
+        tokens && purposes && self.codes.is_empty() && self.addresses.is_empty()
+    }
+
     /// Forgets what is too old, and pairs a token that has waited with the only purpose that came from the
     /// same IP address: a sender may use a new socket for each datagram.
     pub fn tick(&mut self, now: Instant) -> Vec<Knock> {
@@ -170,8 +176,9 @@ mod tests {
         pairing.token(from(2), peer(2), now);
         let later = now + HALF_KNOCK;
         assert!(pairing.purpose(from(2), Purpose::Text, later).is_none(), "too old");
+        assert!(!pairing.is_idle());
         pairing.tick(later + HALF_KNOCK);
-        assert!(pairing.tokens.is_empty() && pairing.purposes.is_empty());
+        assert!(pairing.is_idle());
     }
 
     #[test]

@@ -2,20 +2,23 @@
 
 use crate::base::error::{Error, Result};
 use crate::base::throttle::Throttle;
+use crate::base::waiting::wait_to_read;
 use crate::model::bucket::Buckets;
 use crate::model::classic::datagram::{Datagram, parse};
 use crate::model::classic::pairing::{Knock, Pairing};
 use crate::model::limits::{
     MAX_DATAGRAM, SLICE, STRANGER_BURST, STRANGER_RATE, STRANGERS, STRANGERS_BURST, STRANGERS_RATE,
+    WOKEN_LOOK,
 };
 use crate::net::classic::admission::Admission;
 use crate::net::classic::door;
 use crate::net::classic::serve_refresh::Refreshes;
 use crate::net::context::Context;
-use crate::net::wire::is_not_yet;
+use crate::net::udp::receive_at_once;
 use crate::store::peer_book::PeerBook;
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,25 +28,27 @@ const TICK: Duration = Duration::from_millis(50);
 /// Listens until the node stops.
 pub fn listen(context: &Arc<Context>) -> Result<()> {
     let socket = context.classic_socket()?;
-    socket
-        .set_read_timeout(Some(SLICE))
-        .map_err(|cause| Error::device("set up the listener", cause))?;
     let mut listener = Listener::new(Arc::clone(context));
     // One byte more than a datagram may have: a longer one is seen to be longer.
     let mut buffer = [0; MAX_DATAGRAM + 1];
     while !context.stop.is_set() {
-        match socket.recv_from(&mut buffer) {
-            Ok((count, from)) => {
+        let came = receive_at_once(socket, &mut buffer).and_then(|came| match came {
+            Some((count, from)) => {
                 listener.datagram(buffer.get(..count).unwrap_or_default(), from, Instant::now());
+                Ok(())
             }
-            Err(cause) if is_not_yet(&cause) => listener.tick(Instant::now()),
-            Err(cause) => {
-                // Linux reports here what became of datagrams sent earlier: no reason to stop.
-                if let Some(hushed) = listener.failures.note(Instant::now()) {
-                    log::warn!("listener: {cause}; {hushed} such before");
-                }
-                context.stop.wait(Duration::from_millis(1));
+            None => {
+                listener.tick_if_due(Instant::now());
+                let longest = if listener.pairing.is_idle() { WOKEN_LOOK } else { SLICE };
+                wait_to_read([socket.as_fd()], &[&context.stop], longest)
             }
+        });
+        if let Err(cause) = came {
+            // Linux reports here what became of datagrams sent earlier: no reason to stop.
+            if let Some(hushed) = listener.failures.note(Instant::now()) {
+                log::warn!("listener: {cause}; {hushed} such before");
+            }
+            context.stop.wait(Duration::from_millis(1));
         }
     }
     Ok(())
@@ -107,9 +112,7 @@ impl Listener {
     }
 
     fn datagram(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) {
-        if now >= self.next_tick {
-            self.tick(now);
-        }
+        self.tick_if_due(now);
         if !self.neighbours.holds(from.ip()) && !self.stranger_may(from.ip(), now) {
             if let Some(hushed) = self.crowd.note(now) {
                 log::warn!("{from} sends more than a stranger may; {hushed} such before");
@@ -169,10 +172,12 @@ impl Listener {
         self.each_stranger.take(ip, now) && self.all_strangers.take((), now)
     }
 
-    fn tick(&mut self, now: Instant) {
-        self.next_tick = now + TICK;
-        let knocks = self.pairing.tick(now);
-        self.admit_all(knocks, now);
+    fn tick_if_due(&mut self, now: Instant) {
+        if now >= self.next_tick {
+            self.next_tick = now + TICK;
+            let knocks = self.pairing.tick(now);
+            self.admit_all(knocks, now);
+        }
     }
 
     fn admit_all(&mut self, knocks: impl IntoIterator<Item = Knock>, now: Instant) {

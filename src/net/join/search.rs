@@ -78,7 +78,7 @@ pub fn seek(door: DoorNumber, stop: &Stop, rng: &mut impl CryptoRng) -> Result<V
             mouths.send(SEARCH_PORT, question.bytes());
             asked.push(question);
         }
-        mouths.hear(slice, |bytes, from| {
+        mouths.hear(slice, stop, |bytes, from| {
             let port = asked.iter().find_map(|question| question.answered(bytes));
             let at = port.map(|port| SocketAddr::new(from.ip(), port));
             if let Some(at) = at.filter(|at| !found.contains(at) && found.len() < MAX_DOORS) {
