@@ -241,7 +241,7 @@ fn take(
                 debts.owe_now(peer, context.database.now());
             }
         }
-        Order::Missed(peer) => debts.missed(peer, context.database.now()),
+        Order::Missed(peer, ticket) => debts.missed(peer, ticket, context.database.now()),
         Order::Moved => {
             for peer in rumour::changed(&others(context), &mut rand::rng()) {
                 debts.hurry(peer, context.database.now(), Duration::ZERO);
@@ -301,17 +301,18 @@ fn send_to_all(context: &Context) {
     let now = context.members.now();
     let peers = now.book.others(now.me).filter(|peer| told.contains(&peer.number));
     let outcomes = to_all(context, peers, |peer| deliver::database(context, peer, &load));
+    // First, so that nobody is told before of one of them that it was reached after all.
+    context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes: outcomes.clone() });
     for (peer, outcome) in &outcomes {
         note(context, *peer, load.state, outcome);
     }
-    context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
 }
 
-/// Sends the database to one peer, for somebody who is told what became of it.
-pub fn send_to_one(context: &Context, number: PeerNumber) -> Option<Outcome> {
-    let (state, outcome) = bring(context, number)?;
+/// Sends the database to one peer, and tells the person what became of it.
+pub fn send_to_one(context: &Context, number: PeerNumber) {
+    let Some((state, outcome)) = bring(context, number) else { return };
+    tell_of_one(context, number, outcome.clone());
     note(context, number, state, &outcome);
-    Some(outcome)
 }
 
 /// Brings the database as it is now to one peer.
@@ -323,7 +324,7 @@ fn bring(context: &Context, number: PeerNumber) -> Option<(Ticket, Outcome)> {
 }
 
 /// Tells the person what became of a database that was sent to one peer.
-pub fn tell_of_one(context: &Context, peer: PeerNumber, outcome: Outcome) {
+fn tell_of_one(context: &Context, peer: PeerNumber, outcome: Outcome) {
     let outcomes = vec![(peer, outcome)];
     context.notices.tell(Notice::Delivered { what: Sent::Database, outcomes });
 }
@@ -334,7 +335,7 @@ fn note(context: &Context, peer: PeerNumber, ticket: Ticket, outcome: &Outcome) 
         Order::Current(peer, ticket)
     } else {
         log::info!("peer {peer} does not have the database yet: {outcome:?}");
-        Order::Missed(peer)
+        Order::Missed(peer, ticket)
     };
     send(context, order);
 }
@@ -369,6 +370,8 @@ struct Debt {
     state: Ticket,
     due: Instant,
     failures: u32,
+    /// The last state that it missed, of which nobody has said yet that it has it.
+    missed: Option<Ticket>,
     /// When it last failed; a sign of life after that makes it due at once.
     failed: Option<Instant>,
     /// Until when a try that has begun is taken to go on, if it says nothing.
@@ -381,8 +384,8 @@ struct Debt {
 
 impl Debt {
     fn new(state: Ticket, due: Instant) -> Self {
-        let (failures, failed, tried) = (0, None, None);
-        Self { state, due, failures, failed, tried, is_urgent: false, again: false }
+        let (failures, missed, failed, tried) = (0, None, None, None);
+        Self { state, due, failures, missed, failed, tried, is_urgent: false, again: false }
     }
 }
 
@@ -427,13 +430,15 @@ impl Debts {
         urgent.unwrap_or(IDLE_LOOK).clamp(SHORTEST_LOOK, IDLE_LOOK)
     }
 
-    /// A delivery failed: again later, and later each time.
-    fn missed(&mut self, peer: PeerNumber, state: Ticket) {
+    /// A delivery of `missed` failed: again later, and later each time, all that there is by now.
+    fn missed(&mut self, peer: PeerNumber, missed: Ticket, state: Ticket) {
         let now = Instant::now();
-        let failures = self.owed.get(&peer).map_or(0, |debt| debt.failures) + 1;
+        let old = self.owed.get(&peer);
+        let failures = old.map_or(0, |debt| debt.failures) + 1;
+        let told = Some(missed).max(old.and_then(|debt| debt.missed));
         let wait = RETRY_LAST.min(RETRY_FIRST * 2_u32.saturating_pow(failures - 1));
         let (due, failed) = (now + wait, Some(now));
-        let missed = Debt { failures, failed, ..Debt::new(state, due) };
+        let missed = Debt { failures, missed: told, failed, ..Debt::new(state, due) };
         // What came during the try, as that it is there again, holds for the next one.
         let meant = self.owed.get(&peer).filter(|debt| debt.is_urgent || debt.again);
         let missed = match meant {
@@ -445,17 +450,20 @@ impl Debts {
         self.owed.insert(peer, missed);
     }
 
-    /// The peer has the database as it was at `state`. Returns whether a delivery of it had failed before.
+    /// The peer has the database as it was at `state`. Returns whether a delivery had failed before, and it has now
+    /// what it missed.
     fn paid(&mut self, peer: PeerNumber, state: Ticket) -> bool {
         let has = self.has.entry(peer).or_default();
         *has = state.max(*has);
         match self.owed.get_mut(&peer) {
             Some(debt) if debt.state > state || debt.again => {
                 // It was reached: what has come since is due as it was planned.
-                debt.tried = None;
-                std::mem::take(&mut debt.failures) > 0
+                (debt.failures, debt.tried) = (0, None);
+                let has_it = debt.missed.is_some_and(|missed| missed <= state);
+                debt.missed = debt.missed.filter(|_| !has_it);
+                has_it
             }
-            _ => self.owed.remove(&peer).is_some_and(|debt| debt.failures > 0),
+            _ => self.owed.remove(&peer).is_some_and(|debt| debt.missed.is_some()),
         }
     }
 
@@ -482,7 +490,7 @@ impl Debts {
         let later = now + RETRY_LAST;
         (debt.due, debt.failed, debt.tried) = (later, None, Some(later));
         (debt.is_urgent, debt.again) = (false, false);
-        Some((*peer, debt.failures > 0))
+        Some((*peer, debt.missed.is_some()))
     }
 }
 
@@ -498,7 +506,7 @@ mod tests {
     fn who_missed_something_is_tried_later_and_later_but_for_ever() {
         let (mut debts, mut waits) = (Debts::default(), Vec::new());
         for _ in 0..40 {
-            debts.missed(peer(), Ticket::default());
+            debts.missed(peer(), Ticket::default(), Ticket::default());
             let debt = debts.owed[&peer()];
             waits.push(debt.due.duration_since(debt.failed.expect("it failed")));
         }
@@ -516,7 +524,7 @@ mod tests {
     fn who_has_come_back_is_called_soon_however_often_it_failed_before_and_once() {
         let (mut debts, long) = (Debts::default(), Duration::from_secs(3600));
         for _ in 0..10 {
-            debts.missed(peer(), Ticket::default());
+            debts.missed(peer(), Ticket::default(), Ticket::default());
         }
         assert_eq!(debts.patience(), IDLE_LOOK);
         debts.hurry(peer(), Ticket::default(), Duration::ZERO);
@@ -526,11 +534,11 @@ mod tests {
         debts.hurry(peer(), Ticket::default(), long);
         assert_eq!(debts.owed[&peer()].due, debt.due, "it is not put off");
         assert_eq!(debts.next_due(&look(Instant::now()), true), Some((peer(), true)));
-        debts.missed(peer(), Ticket::default());
+        debts.missed(peer(), Ticket::default(), Ticket::default());
         assert!(!debts.owed[&peer()].is_urgent, "once");
         // It comes back while it is called where it was.
         debts.hurry(peer(), Ticket::default(), Duration::ZERO);
-        debts.missed(peer(), Ticket::default());
+        debts.missed(peer(), Ticket::default(), Ticket::default());
         assert_eq!(debts.next_due(&look(Instant::now()), true), Some((peer(), true)));
     }
 
@@ -545,7 +553,7 @@ mod tests {
         assert!(due < late);
         debts.owe(peer(), Ticket::default(), minutes(3));
         assert_eq!(debts.owed[&peer()].due, due);
-        debts.missed(peer(), Ticket::default());
+        debts.missed(peer(), Ticket::default(), Ticket::default());
         let due = debts.owed[&peer()].due;
         debts.owe(peer(), Ticket::default(), Duration::ZERO);
         assert_eq!(
@@ -573,9 +581,14 @@ mod tests {
     #[test]
     fn who_was_told_of_a_miss_hears_that_it_was_reached_though_more_is_due() {
         let (mut debts, [first, second]) = (Debts::default(), [1, 2].map(Ticket::from));
-        debts.missed(peer(), first);
+        debts.missed(peer(), first, first);
         debts.owe(peer(), second, Duration::ZERO);
         assert!(debts.paid(peer(), first), "what was missed has arrived");
         assert!(!debts.paid(peer(), second), "once");
+        // What was missed is newer than what has arrived.
+        debts.missed(peer(), second, second);
+        assert!(!debts.paid(peer(), first), "not that");
+        assert_eq!(debts.owed[&peer()].failures, 0, "but it is there");
+        assert!(debts.paid(peer(), second) && !debts.paid(peer(), second), "now, and once");
     }
 }

@@ -89,8 +89,8 @@ pub enum Order {
     Heard(PeerNumber),
     /// Something was written here that has no hurry of a person's: an alarm, a letter. The others may lack it.
     Noted,
-    /// This peer missed what was sent to it.
-    Missed(PeerNumber),
+    /// This peer missed the database as it was in this state.
+    Missed(PeerNumber, Ticket),
     /// This node is at another address: all peers have to know.
     Moved,
     /// This peer has come back, or says to be at another address: it is called at once.

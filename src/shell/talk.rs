@@ -5,7 +5,7 @@ use crate::model::classic::datagram::ALARM_STANDARD;
 use crate::model::ids::PeerNumber;
 use crate::model::limits::{MAX_ALARMS, MAX_SPOKEN};
 use crate::net::alarm;
-use crate::net::broadcast::{send_to_one, tell_of_one};
+use crate::net::broadcast::send_to_one;
 use crate::net::call::{Call, Settled};
 use crate::net::context::{Context, Order};
 use crate::net::notice::{Notice, Sent};
@@ -85,9 +85,7 @@ impl Voice<'_> {
         let Some(number) = self.choose_peer(input)? else { return Ok(()) };
         let (context, work) = (Arc::clone(self.context), self.context.work.clone());
         let started = self.context.crew.spawn("send", move || {
-            if let Some(outcome) = send_to_one(&context, number) {
-                tell_of_one(&context, number, outcome);
-            }
+            send_to_one(&context, number);
             drop(work);
             Ok(())
         });
