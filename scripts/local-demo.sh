@@ -787,14 +787,16 @@ talk() {
     expect 2 "The alarm reached 2 of 2 peers" "node 2 knows that both have it"
 }
 
+# The node asks for the next number, or what is to become of a message.
 asks_for_more() {
     hear "$1"
     [[ ${question[$1]} == Number* || ${question[$1]} == *"keep the message"* ]]
 }
 
+# A peer that is not quiet, and was heard less than a hundred seconds ago.
 heard_lately() {
     hear 1
-    [[ ${recent[1]-} =~ heard\ (just\ now|[0-9]+\ s\ ago) ]]
+    grep -v QUIET <<<"${recent[1]-}" | grep -E 'heard (just now|[0-9]{1,2} s ago)' >/dev/null
 }
 
 # A peer is up once it has answered a probe.

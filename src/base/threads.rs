@@ -33,7 +33,8 @@ pub fn lock_unless<'a, T>(mutex: &'a Mutex<T>, stop: &Stop) -> Result<MutexGuard
 /// How often it is looked whether a lock that is held for long is free.
 const LOCK_LOOK: Duration = Duration::from_millis(20);
 
-/// The node's stop flag: set once, seen by all threads within one slice of waiting.
+/// The node's stop flag: set once. It wakes who waits for it, also together with sockets; whoever waits for something
+/// else looks at it after each slice.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<Flag>);
 

@@ -10,16 +10,17 @@ use std::time::Duration;
 /// Longest wait where the system gives no more of what would wake it.
 const UNWOKEN: Duration = Duration::from_millis(200);
 
-/// Waits until one of `readers` has something to read or one of `stops` is set, not longer than this. It may also end
-/// earlier, for nothing.
+/// Waits until one of `readers` has something to read or one of `stops` is set, not longer than this. Returns whether
+/// there is something to read. It may also end earlier, for nothing.
 pub fn wait_to_read<'a>(
     readers: impl IntoIterator<Item = BorrowedFd<'a>>,
     stops: &[&Stop],
     longest: Duration,
-) -> io::Result<()> {
+) -> io::Result<bool> {
     let mut longest = longest;
     let mut all: Vec<_> =
         readers.into_iter().map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN)).collect();
+    let count = all.len();
     for stop in stops {
         match stop.wake() {
             Some(wake) => all.push(PollFd::from_borrowed_fd(wake, PollFlags::IN)),
@@ -27,7 +28,8 @@ pub fn wait_to_read<'a>(
         }
     }
     match poll(&mut all, Timespec::try_from(longest).ok().as_ref()) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Ok(_) => Ok(all.iter().take(count).any(|reader| !reader.revents().is_empty())),
+        Err(Errno::INTR) => Ok(false),
         Err(cause) => Err(cause.into()),
     }
 }
@@ -50,13 +52,14 @@ mod tests {
         let to = socket.local_addr().expect("bound");
         thread::scope(|scope| {
             scope.spawn(|| socket.send_to(b"x", to));
-            wait_to_read([socket.as_fd()], &[&own, &other], LONG).expect("polled");
+            while !wait_to_read([socket.as_fd()], &[&own, &other], LONG).expect("polled") {}
         });
         assert_eq!(socket.recv(&mut [0; 8]).expect("it came"), 1);
         thread::scope(|scope| {
             scope.spawn(|| other.set());
             while !other.is_set() {
-                wait_to_read([socket.as_fd()], &[&own, &other], LONG).expect("polled");
+                let came = wait_to_read([socket.as_fd()], &[&own, &other], LONG).expect("polled");
+                assert!(!came, "nothing more came");
             }
         });
         // Also who begins to wait afterwards, and as often as it likes.

@@ -259,9 +259,9 @@ pub const HEARD_PATIENCE: Duration = Duration::from_secs(10);
 pub const STORE_WAIT: Duration = Duration::from_secs(60);
 /// How long who calls for a meeting waits for its own disk: nothing is given that was not on it when it began.
 pub const SAVED_SOON: Duration = Duration::from_secs(2);
-/// Longest time that any thread blocks before it looks at the stop flag.
+/// Longest time that a thread blocks which the stop flag does not wake, before it looks at it.
 pub const SLICE: Duration = Duration::from_millis(200);
-/// Longest time that a thread blocks which the stop flag wakes.
+/// Longest time that one blocks which the stop flag wakes.
 pub const WOKEN_LOOK: Duration = Duration::from_secs(10);
 /// How often a thread that is woken when there is work looks around all the same: an idle node is idle.
 pub const IDLE_LOOK: Duration = Duration::from_secs(1);

@@ -40,7 +40,7 @@ pub fn listen(
                 listener.datagram(buffer.get(..count).unwrap_or_default(), from, Instant::now());
                 Ok(())
             }
-            None => wait_to_read([socket.as_fd()], &[&context.stop, end], WOKEN_LOOK),
+            None => wait_to_read([socket.as_fd()], &[&context.stop, end], WOKEN_LOOK).map(|_| ()),
         });
         if let Err(cause) = came {
             // Linux reports here what became of datagrams sent earlier: no reason to stop.

@@ -93,7 +93,7 @@ impl Sockets {
                 Ok(())
             });
             // Nobody listens where a probe went: the next one is due in a moment.
-            if let Err(cause) = waited.and(heard) {
+            if let Err(cause) = waited.map(|_| ()).and(heard) {
                 log::debug!("probes: {cause}");
                 context.stop.wait(SHORTEST);
             }

@@ -80,7 +80,7 @@ impl Broadcasts {
     /// Waits, not longer than this, and hands on what has come.
     pub fn hear(&self, wait: Duration, stop: &Stop, take: impl FnMut(&[u8], SocketAddr)) {
         match wait_to_read(self.sockets(), &[stop], wait) {
-            Ok(()) => self.heard(take),
+            Ok(_) => self.heard(take),
             Err(cause) => log::debug!("wait for broadcasts: {cause}"),
         }
     }

@@ -8,7 +8,6 @@ use crate::shell::editor::{Editor, Key};
 use crate::shell::keys::{Decoder, Pressed};
 use crate::shell::screen::Screen;
 use crate::shell::terminal::KeyByKey;
-use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
@@ -142,13 +141,9 @@ impl Input {
     fn read_more(&mut self) -> Result<Vec<u8>> {
         let wrong = |cause: Errno| Error::device("read standard input", cause.into());
         let stdin = io::stdin();
-        wait_to_read([stdin.as_fd()], &[&self.stop], WOKEN_LOOK)
-            .map_err(|cause| Error::device("wait for standard input", cause))?;
-        let nothing = Timespec::default();
-        match rustix::event::poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&nothing)) {
-            Ok(0) | Err(Errno::INTR) => return Ok(Vec::new()),
-            Ok(_) => {}
-            Err(cause) => return Err(wrong(cause)),
+        let came = wait_to_read([stdin.as_fd()], &[&self.stop], WOKEN_LOOK);
+        if !came.map_err(|cause| Error::device("wait for standard input", cause))? {
+            return Ok(Vec::new());
         }
         let mut buffer = vec![0; 4096];
         match rustix::io::read(&stdin, &mut buffer) {

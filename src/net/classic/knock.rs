@@ -40,7 +40,7 @@ pub fn listen(context: &Arc<Context>) -> Result<()> {
             None => {
                 listener.tick_if_due(Instant::now());
                 let longest = if listener.pairing.is_idle() { WOKEN_LOOK } else { SLICE };
-                wait_to_read([socket.as_fd()], &[&context.stop], longest)
+                wait_to_read([socket.as_fd()], &[&context.stop], longest).map(|_| ())
             }
         });
         if let Err(cause) = came {
