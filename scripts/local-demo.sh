@@ -317,7 +317,7 @@ fi
 ## The tour: driving a node
 
 # How long anything may take before it counts as failed, in seconds; far more than it takes.
-readonly PATIENCE=45
+readonly PATIENCE=120
 # Lines of one answer that are retold; of the others only how many there are, and not even that where it is asked often.
 most_lines=11 hush=no
 

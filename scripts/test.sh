@@ -273,9 +273,9 @@ alarm_above_name() {
         awk '/!! *Fire in block C/ {alarm = 1} /^Name: Noor Jah *(│|$)/ && alarm {found = 1} END {exit !found}'
 }
 
-# seen WHAT COMMAND...: within 30 s the command succeeds.
+# seen WHAT COMMAND...: the command comes to succeed.
 seen() {
-    local what=$1 end=$((SECONDS + 30))
+    local what=$1 end=$((SECONDS + 120))
     shift
     until "$@" 2>/dev/null; do
         if ((SECONDS > end)); then

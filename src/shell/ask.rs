@@ -1,15 +1,13 @@
-//! Lines and questions of the commands that have no screen: set-up, peers, wipe.
+//! Lines and questions of the commands that start no node, and so have no screen: set-up, peers, wipe.
 
 use crate::base::error::{Error, Result};
-use crate::base::threads::Stop;
-use crate::model::limits::{MAX_PASSPHRASE, MAX_TYPED, SLICE};
+use crate::model::limits::{MAX_PASSPHRASE, MAX_TYPED};
 use crate::model::passphrase::Passphrase;
 use crate::shell::editor::Key;
 use crate::shell::keys::{Decoder, Pressed};
 use crate::shell::terminal::Hidden;
 use crate::shell::{setup_words, words};
 use crate::store::files;
-use rustix::event::{self, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::Path;
@@ -24,52 +22,23 @@ pub fn say(text: &str) -> Result<()> {
 
 /// Whether the person types exactly `word`. Without a terminal nobody can be asked: an error.
 pub fn confirms(question: &str, word: &str) -> Result<bool> {
-    confirms_unless(&Stop::default(), question, word)
-}
-
-/// The same on a node, where Ctrl-C sets `stop` and does not end the process: an error then, whatever was typed.
-pub fn confirms_unless(stop: &Stop, question: &str, word: &str) -> Result<bool> {
     if !io::stdin().is_terminal() {
-        return Err(Error::input(
-            "confirmation",
-            "there is no terminal to ask on",
-            "run it in a terminal, or with --yes if you are sure",
-        ));
+        return Err(nobody_to_ask());
     }
     prompt(question);
-    let line = typed_unless(stop)?;
-    if stop.is_set() {
-        prompt("\n");
-        let advice = "give the command again to do it";
-        return Err(Error::input(
-            "confirmation",
-            "it was broken off, and nothing was changed",
-            advice,
-        ));
-    }
+    let mut line = Vec::new();
+    let read = io::stdin().lock().take(MAX_TYPED as u64).read_until(b'\n', &mut line);
+    read.map_err(|cause| Error::device("read from the terminal", cause))?;
     Ok(line.trim_ascii() == word.as_bytes())
 }
 
-/// What is typed up to Enter, the end of input, or `stop`.
-fn typed_unless(stop: &Stop) -> Result<Vec<u8>> {
-    let wrong = |cause: Errno| Error::device("read from the terminal", cause.into());
-    let (stdin, slice, mut line) = (io::stdin(), Timespec::try_from(SLICE).ok(), Vec::new());
-    while !stop.is_set() && line.len() < MAX_TYPED && !line.ends_with(b"\n") {
-        match event::poll(&mut [PollFd::new(&stdin, PollFlags::IN)], slice.as_ref()) {
-            Ok(0) | Err(Errno::INTR) => continue,
-            Ok(_) => {}
-            Err(cause) => return Err(wrong(cause)),
-        }
-        let mut buffer = [0; 512];
-        match rustix::io::read(&stdin, &mut buffer) {
-            // It ends, or the terminal is gone.
-            Ok(0) | Err(Errno::IO) => break,
-            Ok(count) => line.extend(buffer.iter().take(count)),
-            Err(Errno::INTR | Errno::AGAIN) => {}
-            Err(cause) => return Err(wrong(cause)),
-        }
-    }
-    Ok(line)
+/// What cannot be done without a person who confirms it.
+pub fn nobody_to_ask() -> Error {
+    Error::input(
+        "confirmation",
+        "there is no terminal to ask on",
+        "run it in a terminal, or with --yes if you are sure",
+    )
 }
 
 /// A line that somebody types, or that a script gives: trimmed. The question goes to stderr.

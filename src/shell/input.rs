@@ -49,26 +49,22 @@ impl Input {
 
     /// Shows `prompt` and waits for a line. The line is trimmed.
     pub fn line(&mut self, prompt: &str) -> Line {
-        if self.screen.is_interactive() {
-            self.typed(prompt)
-        } else {
-            self.screen.say(prompt.trim_end());
-            self.piped()
-        }
-    }
-
-    fn typed(&mut self, prompt: &str) -> Line {
-        let mode = match KeyByKey::begin() {
-            Ok(mode) => mode,
-            Err(cause) => {
-                log::error!("the terminal cannot be set up: {cause}");
-                return Err(Gone::Ended);
+        match self.screen.is_interactive().then(KeyByKey::begin) {
+            Some(Ok(mode)) => {
+                let line = self.keys(prompt);
+                self.screen.entered();
+                drop(mode);
+                line
             }
-        };
-        let line = self.keys(prompt);
-        self.screen.entered();
-        drop(mode);
-        line
+            other => {
+                // A terminal, or an emulator of a machine, that knows no keys: it gives whole lines.
+                if let Some(Err(cause)) = other {
+                    log::debug!("the terminal gives no keys: {cause}");
+                }
+                self.screen.say(prompt.trim_end());
+                self.piped()
+            }
+        }
     }
 
     /// Reads keys until Enter.

@@ -18,7 +18,7 @@ use crate::net::sealed::lacking;
 use crate::shell::desk::{Chosen, Desk, Done};
 use crate::shell::input::Gone;
 use crate::shell::offline::{self, OfNode};
-use crate::shell::{ask, join_words as say, words};
+use crate::shell::{join_words as say, words};
 use crate::store::files;
 use crate::store::peer_book::Peer;
 use clap::Args;
@@ -46,9 +46,7 @@ pub struct Answer {
 /// Answers a request on a node that is down.
 pub fn answer_on(options: &Answer) -> Result<()> {
     let request = read_request(&options.request)?;
-    offline::run(&options.node, |context| {
-        answer_file(context, &request, &options.answer, options.yes)
-    })
+    offline::run(&options.node, |desk| answer_file(desk, &request, &options.answer, options.yes))
 }
 
 impl Desk<'_> {
@@ -227,21 +225,22 @@ impl Desk<'_> {
     }
 }
 
-/// Answers a request without a menu. Asks on the terminal, unless `yes` says that the fingerprint has been compared.
-/// Returns what is to be said.
-fn answer_file(context: &Context, request: &Request, to: &Path, yes: bool) -> Result<String> {
+/// Answers a request without a menu. Asks, unless `yes` says that the fingerprint has been compared. Returns what is to be
+/// said.
+fn answer_file(desk: &mut Desk<'_>, request: &Request, to: &Path, yes: bool) -> Result<String> {
+    let context = desk.context;
     let sponsor = Here(context);
     sponsor.check(false)?;
     let mut failed = None;
     let confirm = |question| {
-        let (text, asked) = match question {
-            Question::Admit(remarks) => (say::asks(request, &remarks), words::COMPARED.to_owned()),
-            Question::Again(number) => (String::new(), say::again(number)),
+        let asked = match question {
+            Question::Admit(remarks) => {
+                desk.screen.say(say::asks(request, &remarks));
+                words::COMPARED.to_owned()
+            }
+            Question::Again(number) => say::again(number),
         };
-        let confirmed = ask::say(&text).and_then(|()| match yes {
-            true => Ok(true),
-            false => ask::confirms_unless(&context.stop, &asked, words::YES),
-        });
+        let confirmed = if yes { Ok(true) } else { desk.confirms(&asked, words::YES) };
         confirmed.unwrap_or_else(|error| {
             failed = Some(error);
             false

@@ -10,7 +10,8 @@ use crate::model::ledger::replica::Replica;
 use crate::model::limits::STORE_WAIT;
 use crate::model::membership::roster::{Member, Roster};
 use crate::net::ballot::{self, Said};
-use crate::net::context::{Context, Order};
+use crate::net::context::Order;
+use crate::shell::desk::Desk;
 use crate::shell::offline::{self, OfNode};
 use crate::shell::{ask, identity, members, members_words as say, words};
 use crate::store::files::DataFolder;
@@ -88,22 +89,23 @@ pub fn run(change: &Change) -> Result<()> {
         Change::ShutOut(options) => {
             let number = PeerNumber::try_from(options.member)?;
             let reason: Reason = options.reason.parse()?;
-            let work = |context: &_| shut_out(context, number, reason, options.yes);
+            let work = |desk: &mut Desk<'_>| shut_out(desk, number, reason, options.yes);
             offline::run(&options.node, work)
         }
-        Change::Agree(options) => offline::run(&options.node, |context| agree(context, options)),
+        Change::Agree(options) => offline::run(&options.node, |desk| agree(desk, options)),
         Change::Rename(options) => {
             let name: Organisation = options.name.parse()?;
-            offline::run(&options.node, |context| {
-                let said = ballot::rename(context, name)?;
-                brought(context, &said, |_| say::RENAMED.into())
+            offline::run(&options.node, |desk| {
+                let said = ballot::rename(desk.context, name)?;
+                brought(desk, &said, |_| say::RENAMED.into())
             })
         }
         Change::Move(options) => relocate(&options.node, options.address.parse()?),
     }
 }
 
-fn shut_out(context: &Context, number: PeerNumber, reason: Reason, yes: bool) -> Result<String> {
+fn shut_out(desk: &mut Desk<'_>, number: PeerNumber, reason: Reason, yes: bool) -> Result<String> {
+    let context = desk.context;
     let now = context.members.now();
     let roster = ballot::ready(context, &now)?;
     let Some(member) = roster.by_number(number) else {
@@ -114,12 +116,13 @@ fn shut_out(context: &Context, number: PeerNumber, reason: Reason, yes: bool) ->
         let advice = "if it is about to be overrun, `reunite wipe` destroys it";
         return Err(Error::input("members", "that is this node itself", advice));
     }
-    confirm_against(context, roster, member, yes)?;
+    confirm_against(desk, roster, member, yes)?;
     let said = ballot::revoke(context, member.keys.identity, reason)?;
-    brought(context, &said, |roster| spoken(roster, member))
+    brought(desk, &said, |roster| spoken(roster, member))
 }
 
-fn agree(context: &Context, options: &Agree) -> Result<String> {
+fn agree(desk: &mut Desk<'_>, options: &Agree) -> Result<String> {
+    let context = desk.context;
     let (asked, yes) = (options.asked, options.yes);
     let now = context.members.now();
     let roster = ballot::ready(context, &now)?;
@@ -127,7 +130,7 @@ fn agree(context: &Context, options: &Agree) -> Result<String> {
         let what = format!("nothing with the number {asked} waits for more voices");
         return Err(Error::input("members", what, "`reunite members DIR` shows what does"));
     };
-    ask::say(&say::open(roster, asked, open))?;
+    desk.screen.say(say::open(roster, asked, open));
     let against = match &open.said {
         Membership::Revoked(revoked) => roster.member(&revoked.member()),
         _ => None,
@@ -141,15 +144,15 @@ fn agree(context: &Context, options: &Agree) -> Result<String> {
         check(fingerprint, keys)?;
     }
     match (against, &open.said) {
-        (Some(member), _) => confirm_against(context, roster, member, yes)?,
+        (Some(member), _) => confirm_against(desk, roster, member, yes)?,
         (None, Membership::Admitted(admitted)) => {
-            ask::say(&say::admitting(admitted.profile()))?;
-            confirm(context, words::COMPARED, words::YES, yes)?;
+            desk.screen.say(say::admitting(admitted.profile()));
+            confirm(desk, words::COMPARED, words::YES, yes)?;
         }
-        _ => confirm(context, say::AGREE_QUESTION, words::YES, yes)?,
+        _ => confirm(desk, say::AGREE_QUESTION, words::YES, yes)?,
     }
     let said = ballot::agree(context, open)?;
-    brought(context, &said, |roster| match against {
+    brought(desk, &said, |roster| match against {
         Some(member) => spoken(roster, member),
         None => say::AGREED.into(),
     })
@@ -172,14 +175,14 @@ fn check(fingerprint: &str, keys: Option<&PublicKeys>) -> Result<()> {
     }
 }
 
-fn confirm_against(context: &Context, roster: &Roster, member: &Member, yes: bool) -> Result<()> {
+fn confirm_against(desk: &mut Desk<'_>, roster: &Roster, member: &Member, yes: bool) -> Result<()> {
     let (needed, spoke) = ballot::voices_against(roster, &member.keys.identity);
-    ask::say(&say::shutting_out(member, needed, spoke))?;
-    confirm(context, say::AGAIN, &member.number.to_string(), yes)
+    desk.screen.say(say::shutting_out(member, needed, spoke));
+    confirm(desk, say::AGAIN, &member.number.to_string(), yes)
 }
 
-fn confirm(context: &Context, question: &str, word: &str, yes: bool) -> Result<()> {
-    match yes || ask::confirms_unless(&context.stop, question, word)? {
+fn confirm(desk: &mut Desk<'_>, question: &str, word: &str, yes: bool) -> Result<()> {
+    match yes || desk.confirms(question, word)? {
         true => Ok(()),
         false => Err(Error::input(
             "members",
@@ -197,10 +200,11 @@ fn spoken(roster: &Roster, member: &Member) -> String {
 
 /// Waits for the disk, and lets those have it who are there and quick: the node ends. Returns what came of it; where the
 /// disk is slow, whether it took it is known when the node has ended.
-fn brought(context: &Context, said: &Said, what: impl FnOnce(&Roster) -> String) -> Result<String> {
+fn brought(desk: &Desk<'_>, said: &Said, what: impl FnOnce(&Roster) -> String) -> Result<String> {
+    let context = desk.context;
     let saved = context.database.wait_saved(said.ticket, STORE_WAIT, &context.stop);
     if let Err(error) = &saved {
-        ask::say(&words::signed(error))?;
+        desk.screen.say(words::signed(error));
     }
     context.order(Order::ToAll(context.work.clone()));
     let now = context.members.now();

@@ -2,7 +2,8 @@
 //! ends. `reunite join answer` and the changes of `reunite members` come here.
 
 use crate::base::error::{Error, Result};
-use crate::net::context::Context;
+use crate::shell::desk::Desk;
+use crate::shell::input::Input;
 use crate::shell::node::{Node, Plan};
 use crate::shell::which::Which;
 use crate::shell::{ask, identity, process, words};
@@ -23,8 +24,26 @@ pub struct OfNode {
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// Starts the node, does `work` on it, ends it, and says what came of it.
-pub fn run(of: &OfNode, work: impl FnOnce(&Context) -> Result<String>) -> Result<()> {
+impl Desk<'_> {
+    /// Whether the person types exactly `word`. An error where there is no terminal to ask on, and where Ctrl-C breaks it
+    /// off.
+    pub fn confirms(&mut self, question: &str, word: &str) -> Result<bool> {
+        if !self.screen.is_interactive() {
+            return Err(ask::nobody_to_ask());
+        }
+        let line = self.input.line(question);
+        if self.context.stop.is_set() {
+            let (what, advice) =
+                ("it was broken off, and nothing was changed", "give the command again to do it");
+            return Err(Error::input("confirmation", what, advice));
+        }
+        Ok(line.is_ok_and(|line| line == word))
+    }
+}
+
+/// Starts the node, does `work` on it, ends it, and says what came of it. All that is shown meanwhile goes by its screen: a
+/// running node has more to say.
+pub fn run(of: &OfNode, work: impl FnOnce(&mut Desk<'_>) -> Result<String>) -> Result<()> {
     let (me, peers) = (of.which.number()?, of.which.peers());
     let book = PeerBook::read_tier1(&peers)?;
     let folder = DataFolder::open(&of.which.data)?;
@@ -41,7 +60,8 @@ pub fn run(of: &OfNode, work: impl FnOnce(&Context) -> Result<String>) -> Result
         metrics: None,
     };
     let done = Node::start(plan, &screen, &stop).map(|node| {
-        let done = work(node.context());
+        let input = Input::new(&screen, &stop);
+        let done = work(&mut Desk { context: node.context(), screen: &screen, input });
         let database = &node.context().database;
         let is_late = done.is_ok() && !database.is_saved(database.now());
         (done, is_late, node.end())

@@ -67,18 +67,9 @@ make_programs() {
     else
         cp "$program" "$PIS/for-arm"
         install -m 0755 "$program" "$PIS/mnt/program"
-        emulated >"$PIS/for-here"
+        printf '#!/bin/sh\nexec %s /mnt/program "$@"\n' "${emulator[*]}" >"$PIS/for-here"
     fi
     chmod 0755 "$PIS/for-here"
-}
-
-# An emulator need not know how a menu sets up its terminal: the node gets a pipe.
-emulated() {
-    printf '#!/bin/bash\nprogram=(%s /mnt/program)\n' "${emulator[*]}"
-    cat <<'END'
-[[ ${1-} != tier1 ]] || exec < <(exec cat </dev/tty)
-exec "${program[@]}" "$@"
-END
 }
 
 # init PI STICK: the first process of a Pi.
@@ -154,7 +145,7 @@ once() { PATIENCE=-1 check "$@"; }
 
 # check WHAT COMMAND...: the command comes to succeed.
 check() {
-    local what=$1 end=$((SECONDS + ${PATIENCE-30})) terminal
+    local what=$1 end=$((SECONDS + ${PATIENCE-120})) terminal
     shift
     until "$@"; do
         if ((SECONDS > end)); then
