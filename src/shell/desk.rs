@@ -1,4 +1,5 @@
-//! What menu items work with: how they find a record, ask for a choice, and wait for the disk.
+//! What menu items, and commands that start a node, work with: how they find a record, ask for a choice, and wait for the
+//! disk.
 
 use crate::base::error::Result;
 use crate::model::ids::PersonId;
@@ -24,7 +25,7 @@ const SAVE_PATIENCE: Duration = Duration::from_secs(20);
 /// Most records to choose from.
 pub const MOST_CHOICES: usize = 30;
 
-/// The menu's hands: what it shows on, asks with, and works on.
+/// The hands of the menu, or of such a command: what it shows on, asks with, and works on.
 pub struct Desk<'a> {
     /// The node.
     pub context: &'a Context,
