@@ -40,7 +40,7 @@ fn note_process(mut lock: &File) -> io::Result<()> {
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl DataFolder {
@@ -54,7 +54,7 @@ impl DataFolder {
                 if let Err(cause) = note_process(&lock) {
                     log::warn!("{}: {cause}", path.join(LOCK).display());
                 }
-                Ok(Self { path: path.to_owned(), _lock: lock })
+                Ok(Self { path: path.to_owned(), lock })
             }
             Err(Errno::WOULDBLOCK) => Err(Error::input(
                 format!("data folder {}", path.display()),
@@ -85,6 +85,15 @@ impl DataFolder {
     /// The path of a file in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+}
+
+impl Drop for DataFolder {
+    /// Whoever starts a process has it hold all files for a moment: to close this one would not be enough.
+    fn drop(&mut self) {
+        if let Err(cause) = flock(&self.lock, FlockOperation::Unlock) {
+            log::debug!("{}: {cause}", self.path.join(LOCK).display());
+        }
     }
 }
 
@@ -360,8 +369,11 @@ mod tests {
         let first = DataFolder::open(&path).expect("free");
         let error = DataFolder::open(&path).expect_err("taken").to_string();
         assert!(error.contains("another node"), "{error}");
+        // As a process has it that is just being started.
+        let inherited = first.lock.try_clone().expect("a descriptor");
         drop(first);
         assert!(DataFolder::open(&path).is_ok());
+        drop(inherited);
     }
 
     #[test]
